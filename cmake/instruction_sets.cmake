@@ -1,0 +1,42 @@
+# One object file of kernels per instruction set. core/isa.cpp chooses among them when the program runs.
+
+include(CheckCXXCompilerFlag)
+
+set(LINTEL_FLAGS_BASELINE "")
+set(LINTEL_FLAGS_AVX2 -mavx2 -mfma)
+set(LINTEL_FLAGS_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mfma)
+set(LINTEL_FLAGS_NEON "")
+
+# LINTEL_INSTRUCTION_SETS: what the target architecture and the compiler allow.
+set(LINTEL_INSTRUCTION_SETS BASELINE)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  foreach(set IN ITEMS AVX2 AVX512)
+    list(JOIN LINTEL_FLAGS_${set} " " flags)
+    check_cxx_compiler_flag("${flags}" LINTEL_COMPILER_HAS_${set})
+    if(LINTEL_COMPILER_HAS_${set})
+      list(APPEND LINTEL_INSTRUCTION_SETS ${set})
+    endif()
+  endforeach()
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  list(APPEND LINTEL_INSTRUCTION_SETS NEON)
+endif()
+
+# lintel_add_instruction_sets(target prefix): adds <prefix>_<set>.cpp for every set, compiled for that set, and tells all
+# sources of the target which sets exist: LINTEL_HAVE_AVX2 and so on.
+# Always at -O3, in debug builds too: unoptimised vector code leaves weak symbols compiled for this set that the linker
+# may pick for another CPU (scripts/check-structure finds them).
+function(lintel_add_instruction_sets target prefix)
+  target_include_directories(${target} SYSTEM PRIVATE ${LINTEL_XSIMD_INCLUDE_DIR})
+  foreach(set IN LISTS LINTEL_INSTRUCTION_SETS)
+    string(TOLOWER ${set} name)
+    set(source "${CMAKE_CURRENT_SOURCE_DIR}/${prefix}_${name}.cpp")
+    target_sources(${target} PRIVATE "${source}")
+    set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS -O3 ${LINTEL_FLAGS_${set}})
+    if(LINTEL_XSIMD_INCLUDE_DIR)
+      set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_DEFINITIONS LINTEL_HAVE_XSIMD)
+    endif()
+    if(NOT set STREQUAL BASELINE)
+      target_compile_definitions(${target} PRIVATE LINTEL_HAVE_${set})
+    endif()
+  endforeach()
+endfunction()
