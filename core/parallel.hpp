@@ -1,0 +1,46 @@
+// Parallel loops whose results do not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace lintel {
+
+/// The number of threads that `parallel_for` may use. The default is `LINTEL_THREADS` if set (obeyed as it is), else
+/// the number of cores clamped to this process's affinity and cgroup quota.
+int threads();
+
+/// Sets the number of threads; an explicit count is obeyed, above the number of cores too. Throws `Error` below 1.
+void set_threads(int count);
+
+/// The number of distinct threads that ran tasks of the most recent `parallel_for` started by this thread.
+int threads_used_last();
+
+namespace detail {
+void run_parallel(std::int64_t tasks, double cost_per_task, void (*task)(void* context, std::int64_t index),
+                  void* context);
+}
+
+/// Calls `task(i)` for every i in [0, tasks), each exactly once, in any order and on any thread.
+/// `cost_per_task` is a rough count of elementary operations in one task; no more threads are woken than the whole is
+/// worth. Cut work by shape only, never by `threads()`: then the bits of a result do not depend on the thread count.
+/// A nested call runs serially. If tasks throw, all others still run and the exception of the lowest index is rethrown.
+template <class Task>
+void parallel_for(std::int64_t tasks, double cost_per_task, Task&& task) {
+  using Function = std::remove_reference_t<Task>;
+  auto call = [](void* context, std::int64_t index) { (*static_cast<Function*>(context))(index); };
+  detail::run_parallel(tasks, cost_per_task, call, const_cast<void*>(static_cast<const void*>(&task)));
+}
+
+/// Cuts [0, count) into blocks of `block` elements (the last may be shorter) and calls `body(begin, end)` for each,
+/// in parallel. `cost_per_element` is a rough count of elementary operations per element.
+template <class Body>
+void parallel_blocks(std::int64_t count, std::int64_t block, double cost_per_element, Body&& body) {
+  const std::int64_t tasks = (count + block - 1) / block;
+  parallel_for(tasks, cost_per_element * static_cast<double>(block), [&](std::int64_t index) {
+    const std::int64_t begin = index * block;
+    body(begin, begin + block < count ? begin + block : count);
+  });
+}
+
+}  // namespace lintel
