@@ -1,0 +1,404 @@
+// How a matrix product is cut: into tasks by its shape, and within a task into blocks that fit the caches.
+#include <algorithm>
+#include <cstddef>
+
+#include <lintel/core/error.hpp>
+#include <lintel/core/memory.hpp>
+#include <lintel/core/parallel.hpp>
+#include <lintel/ops/gemm.hpp>
+#include <lintel/ops/kernel_table.hpp>
+
+namespace lintel {
+namespace gemm_detail {
+
+/// The part of the inner dimension that is summed in registers, so that a panel of A fits the first-level cache, and
+/// the columns of B that are packed with it.
+template <class T>
+constexpr std::int64_t depth_block = 2048 / sizeof(T);
+constexpr std::int64_t column_block = 1024;
+/// Elements of B that are packed at once for all tasks to share: they should fit the last-level cache.
+template <class T>
+constexpr std::int64_t shared_elements = (std::int64_t{8} << 20) / sizeof(T);
+/// Elements of all partial sums of a product whose inner dimension is split.
+template <class T>
+constexpr std::int64_t partial_elements = (std::int64_t{8} << 20) / sizeof(T);
+/// Tasks that a product should fall into, so that the threads of a larger machine all get some.
+constexpr std::int64_t enough_tasks = 16;
+/// Multiply-adds in the time of one elementary operation of `parallel_for`.
+constexpr double products_per_operation = 16;
+/// Elementary operations below which a product is not split.
+constexpr double worth_splitting = 1 << 16;
+
+std::int64_t ceil_divide(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+
+struct Range {
+  std::int64_t begin;
+  std::int64_t end;
+  std::int64_t size() const { return end - begin; }
+};
+
+/// Part `index` of `range` cut into `parts` of about equal size, all but the last ends on multiples of `step`.
+Range part_of(Range range, std::int64_t parts, std::int64_t index, std::int64_t step) {
+  const std::int64_t steps = ceil_divide(range.size(), step);
+  const std::int64_t begin = range.begin + steps * index / parts * step;
+  const std::int64_t end = range.begin + steps * (index + 1) / parts * step;
+  return {std::min(begin, range.end), std::min(end, range.end)};
+}
+
+/// Working memory of one call or task: on the stack where it is small, else from the tensors' caching resource.
+template <class T>
+class Workspace {
+ public:
+  explicit Workspace(std::int64_t elements) : bytes_(static_cast<std::size_t>(elements) * sizeof(T)) {
+    if (bytes_ > sizeof local_) allocated_ = tensor_memory().allocate(bytes_, buffer_alignment);
+  }
+  ~Workspace() {
+    if (allocated_) tensor_memory().deallocate(allocated_, bytes_, buffer_alignment);
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  T* data() { return reinterpret_cast<T*>(allocated_ ? static_cast<std::byte*>(allocated_) : local_); }
+
+ private:
+  std::size_t bytes_;
+  void* allocated_ = nullptr;
+  alignas(buffer_alignment) std::byte local_[16384];
+};
+
+template <class T>
+struct Product {
+  std::int64_t m, n, k;
+  T alpha;
+  GemmOperand<T> a, b;
+  T* c;
+  std::int64_t c_stride;
+  GemmEpilogue<T> epilogue;
+};
+
+/// Where the element (row, column) of op(X) lies.
+template <class T>
+const T* element_of(const GemmOperand<T>& x, std::int64_t row, std::int64_t column) {
+  return x.data + (x.transposed ? column * x.leading_dimension + row : row * x.leading_dimension + column);
+}
+
+/// Product `index` of a batch, given the first.
+template <class T>
+Product<T> product_of(const GemmBatch& batch, const Product<T>& first, std::int64_t index) {
+  const std::int64_t outer = index / batch.inner, inner = index % batch.inner;
+  Product<T> product = first;
+  product.a.data += outer * batch.a_outer + inner * batch.a_inner;
+  product.b.data += outer * batch.b_outer + inner * batch.b_inner;
+  product.c += outer * batch.c_outer + inner * batch.c_inner;
+  return product;
+}
+
+/// Elementary operations in a product, for `parallel_for`, in whose currency a multiply-add of a vector kernel is
+/// small.
+double cost_of(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) / products_per_operation;
+}
+
+template <class T>
+std::int64_t depth_blocks(Range depth) {
+  return std::max<std::int64_t>(1, ceil_divide(depth.size(), depth_block<T>));
+}
+
+/// The stretches of the inner dimension that are computed one after the other.
+template <class T>
+Range depth_block_of(Range depth, std::int64_t index) {
+  constexpr std::int64_t cache_line = 64 / sizeof(T);
+  return part_of(depth, depth_blocks<T>(depth), index, cache_line);
+}
+
+template <class T>
+std::int64_t packed_columns(const GemmKernels<T>& kernels, Range columns) {
+  return ceil_divide(columns.size(), kernels.vector_columns) * kernels.vector_columns;
+}
+
+template <class T>
+void pack_b(const GemmKernels<T>& kernels, const GemmOperand<T>& b, Range depth, Range columns, T* packed) {
+  const auto pack = b.transposed ? kernels.pack_b_transposed : kernels.pack_b;
+  pack(element_of(b, depth.begin, columns.begin), b.leading_dimension, depth.size(), columns.size(), packed);
+}
+
+/// A packed part of B that several tasks read: its depth blocks, one behind the other.
+template <class T>
+struct SharedB {
+  Range depth;
+  Range columns;
+  T* packed;
+
+  T* at(const GemmKernels<T>& kernels, Range depth_block, std::int64_t column) const {
+    return packed + (depth_block.begin - depth.begin) * packed_columns(kernels, columns) +
+           (column - columns.begin) * depth_block.size();
+  }
+};
+
+/// Sets what is added to a block of C: C itself after the first stretch of the inner dimension.
+template <class T>
+void set_addend(const Product<T>& product, bool first, std::int64_t first_column, GemmBlock<T>& block) {
+  if (!first || product.epilogue.accumulate) {
+    block.addend = block.c;
+    block.addend_stride = block.c_stride;
+  } else if (product.epilogue.bias) {
+    block.addend = product.epilogue.bias + first_column;
+    block.addend_stride = 0;
+  }
+}
+
+/// Whether copying A pays: it is read once per tile of columns, and rows that follow each other need no copy.
+template <class T>
+bool worth_copying(const GemmKernels<T>& kernels, const GemmOperand<T>& a, std::int64_t k, std::int64_t columns) {
+  return columns > 2 * kernels.tile_columns && (a.transposed || a.leading_dimension != k);
+}
+
+/// Whether B must be packed, or packing pays: it is read once per tile of rows.
+template <class T>
+bool worth_packing(const GemmKernels<T>& kernels, const GemmOperand<T>& b, std::int64_t rows, std::int64_t columns) {
+  return b.transposed || columns % kernels.vector_columns != 0 || rows > 6 * kernels.tile_rows;
+}
+
+/// Computes rows x columns of C over a stretch of the inner dimension, on this thread.
+template <class T>
+void multiply_block(const GemmKernels<T>& kernels, const Product<T>& product, Range rows, Range all_columns,
+                    Range depth, const SharedB<T>* shared) {
+  const std::int64_t blocks = depth_blocks<T>(depth);
+  const std::int64_t column_parts = ceil_divide(all_columns.size(), column_block);
+  const std::int64_t deepest = std::min(depth.size(), depth_block<T>);
+  const bool copies_a = worth_copying(kernels, product.a, product.k, all_columns.size());
+  const bool packs_b = !shared && worth_packing(kernels, product.b, rows.size(), all_columns.size());
+  const std::int64_t a_size = copies_a ? kernels.a_copy_size(deepest) : 0;
+  const std::int64_t widest = std::min(packed_columns(kernels, all_columns), column_block);
+  Workspace<T> workspace(a_size + (packs_b ? deepest * widest : 0));
+
+  GemmBlock<T> block{};
+  block.rows = rows.size();
+  block.alpha = product.alpha;
+  block.a_stride = product.a.leading_dimension;
+  block.a_transposed = product.a.transposed;
+  block.a_copy = copies_a ? workspace.data() : nullptr;
+  block.b_stride = product.b.leading_dimension;
+  block.b_packed = packs_b || shared;
+  block.c_stride = product.c_stride;
+  for (std::int64_t part = 0; part < column_parts; ++part) {
+    const Range columns = part_of(all_columns, column_parts, part, kernels.tile_columns);
+    block.columns = columns.size();
+    block.c = product.c + rows.begin * product.c_stride + columns.begin;
+    for (std::int64_t index = 0; index < blocks; ++index) {
+      const Range stretch = depth_block_of<T>(depth, index);
+      block.depth = stretch.size();
+      block.a = element_of(product.a, rows.begin, stretch.begin);
+      block.b = element_of(product.b, stretch.begin, columns.begin);
+      if (shared) block.b = shared->at(kernels, stretch, columns.begin);
+      if (packs_b) {
+        T* packed = workspace.data() + a_size;
+        pack_b(kernels, product.b, stretch, columns, packed);
+        block.b = packed;
+      }
+      block.addend = nullptr;
+      set_addend(product, stretch.begin == 0, columns.begin, block);
+      kernels.multiply(block);
+    }
+  }
+}
+
+/// How a batch of products is cut into tasks.
+struct Plan {
+  std::int64_t row_parts = 1;
+  std::int64_t column_parts = 1;
+  std::int64_t depth_parts = 1;
+  bool shares_b = false;
+};
+
+/// Parts of the inner dimension for products that are too few and too small to give every thread a block of C, such as
+/// the gradient of a weight; 1 for others.
+template <class T>
+std::int64_t depth_parts_of(std::int64_t products, std::int64_t m, std::int64_t n, std::int64_t k) {
+  if (products >= enough_tasks || k < 8 * std::max(m, n) || k < 4 * depth_block<T>) return 1;
+  return std::max<std::int64_t>(
+      1, std::min({ceil_divide(enough_tasks, products), k / depth_block<T>, partial_elements<T> / (products * m * n)}));
+}
+
+template <class T>
+Plan plan_of(const GemmKernels<T>& kernels, std::int64_t products, std::int64_t m, std::int64_t n, std::int64_t k) {
+  Plan plan;
+  if (cost_of(m, n, k) < worth_splitting) return plan;
+  plan.depth_parts = depth_parts_of<T>(products, m, n, k);
+  if (plan.depth_parts == 1) {
+    // Low blocks where B is packed once for all; else each task packs its own B, which must pay.
+    const std::int64_t rows = products == 1 ? 64 / kernels.tile_rows * kernels.tile_rows : 512;
+    plan.row_parts = ceil_divide(m, rows);
+    if (plan.row_parts > 1) plan.row_parts += plan.row_parts % 2;  // an odd part keeps one of two threads waiting
+    plan.shares_b = products == 1 && plan.row_parts > 2;
+    plan.column_parts = ceil_divide(n, column_block);
+  }
+  const auto tasks = [&] { return products * plan.row_parts * plan.column_parts * plan.depth_parts; };
+  while (tasks() < enough_tasks && n / plan.column_parts >= 512) plan.column_parts *= 2;
+  while (tasks() < enough_tasks && products > 1 && plan.depth_parts == 1 && m / plan.row_parts >= 256)
+    plan.row_parts *= 2;
+  return plan;
+}
+
+template <class T>
+void pack_shared_b(const GemmKernels<T>& kernels, const GemmOperand<T>& b, const SharedB<T>& shared) {
+  const std::int64_t blocks = depth_blocks<T>(shared.depth);
+  const std::int64_t column_parts = ceil_divide(shared.columns.size(), 8 * kernels.tile_columns);
+  const std::int64_t tasks = blocks * column_parts;
+  const double elements = static_cast<double>(shared.depth.size()) * static_cast<double>(shared.columns.size());
+  parallel_for(tasks, elements / static_cast<double>(tasks), [&](std::int64_t index) {
+    const Range depth = depth_block_of<T>(shared.depth, index / column_parts);
+    const Range columns = part_of(shared.columns, column_parts, index % column_parts, kernels.tile_columns);
+    pack_b(kernels, b, depth, columns, shared.at(kernels, depth, columns.begin));
+  });
+}
+
+/// One large product: B is packed once for all tasks, as much of it at a time as the last-level cache holds.
+template <class T>
+void multiply_sharing_b(const GemmKernels<T>& kernels, Plan plan, const Product<T>& product) {
+  const std::int64_t deepest = std::min(product.k, 4 * depth_block<T>);
+  const std::int64_t widest = std::max<std::int64_t>(shared_elements<T> / deepest / column_block, 1) * column_block;
+  const std::int64_t depth_parts = ceil_divide(product.k, deepest);
+  const std::int64_t column_parts = ceil_divide(product.n, widest);
+  plan.column_parts = ceil_divide(plan.column_parts, column_parts);
+  Workspace<T> workspace(deepest * std::min(widest, packed_columns(kernels, {0, product.n})));
+  for (std::int64_t part = 0; part < column_parts * depth_parts; ++part) {
+    const SharedB<T> shared{
+        part_of({0, product.k}, depth_parts, part % depth_parts, 1),
+        part_of({0, product.n}, column_parts, part / depth_parts, kernels.tile_columns),
+        workspace.data(),
+    };
+    pack_shared_b(kernels, product.b, shared);
+    const std::int64_t tasks = plan.row_parts * plan.column_parts;
+    const double cost = cost_of(product.m, shared.columns.size(), shared.depth.size()) / static_cast<double>(tasks);
+    parallel_for(tasks, cost, [&](std::int64_t index) {
+      const Range rows = part_of({0, product.m}, plan.row_parts, index / plan.column_parts, 1);
+      const Range columns = part_of(shared.columns, plan.column_parts, index % plan.column_parts, kernels.tile_columns);
+      multiply_block(kernels, product, rows, columns, shared.depth, &shared);
+    });
+  }
+}
+
+/// Many products: every task packs what it needs itself.
+template <class T>
+void multiply_separately(const GemmKernels<T>& kernels, const Plan& plan, const GemmBatch& batch,
+                         const Product<T>& first) {
+  const std::int64_t parts = plan.row_parts * plan.column_parts;
+  const double cost = cost_of(first.m, first.n, first.k) / static_cast<double>(parts);
+  parallel_for(batch.outer * batch.inner * parts, cost, [&](std::int64_t index) {
+    const std::int64_t part = index % parts;
+    const Range rows = part_of({0, first.m}, plan.row_parts, part / plan.column_parts, 1);
+    const Range columns = part_of({0, first.n}, plan.column_parts, part % plan.column_parts, kernels.tile_columns);
+    multiply_block<T>(kernels, product_of(batch, first, index / parts), rows, columns, {0, first.k}, nullptr);
+  });
+}
+
+/// Sums the partial products of rows of C into them.
+template <class T>
+void sum_partial_rows(const GemmKernels<T>& kernels, const Product<T>& product, std::int64_t parts, Range rows,
+                      const T* partial) {
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    T* c = product.c + i * product.c_stride;
+    kernels.sum_partials(partial + i * product.n, product.m * product.n, parts, product.n, product.alpha,
+                         product.epilogue.accumulate ? c : product.epilogue.bias, c);
+  }
+}
+
+/// Few products with a long inner dimension: each task computes a stretch of it, and the partial sums are then added
+/// up.
+template <class T>
+void multiply_splitting_depth(const GemmKernels<T>& kernels, const Plan& plan, const GemmBatch& batch,
+                              const Product<T>& first) {
+  const std::int64_t products = batch.outer * batch.inner;
+  const std::int64_t c_size = first.m * first.n;
+  const std::int64_t parts = plan.depth_parts * plan.column_parts;
+  Workspace<T> partials(products * plan.depth_parts * c_size);
+  const double cost = cost_of(first.m, first.n, first.k) / static_cast<double>(parts);
+  parallel_for(products * parts, cost, [&](std::int64_t index) {
+    const std::int64_t stretch = index / plan.column_parts;
+    const Range depth = part_of({0, first.k}, plan.depth_parts, stretch % plan.depth_parts, 1);
+    const Range columns = part_of({0, first.n}, plan.column_parts, index % plan.column_parts, kernels.tile_columns);
+    Product<T> partial = product_of(batch, first, stretch / plan.depth_parts);
+    partial.k = depth.size();
+    partial.alpha = T(1);
+    partial.a.data = element_of(partial.a, 0, depth.begin);
+    partial.b.data = element_of(partial.b, depth.begin, 0);
+    partial.c = partials.data() + stretch * c_size;
+    partial.c_stride = first.n;
+    partial.epilogue = {};
+    multiply_block<T>(kernels, partial, {0, first.m}, columns, {0, depth.size()}, nullptr);
+  });
+  const std::int64_t row_parts = ceil_divide(c_size, 1 << 14);
+  const double elements = static_cast<double>(c_size) * static_cast<double>(plan.depth_parts);
+  parallel_for(products * row_parts, elements / static_cast<double>(row_parts), [&](std::int64_t index) {
+    const std::int64_t product = index / row_parts;
+    sum_partial_rows<T>(kernels, product_of(batch, first, product), plan.depth_parts,
+                        part_of({0, first.m}, row_parts, index % row_parts, 1),
+                        partials.data() + product * plan.depth_parts * c_size);
+  });
+}
+
+void check_size(const char* name, std::int64_t size) {
+  if (size < 0) fail("gemm: ", name, " is ", size, ", at least 0 wanted");
+}
+
+void check_leading_dimension(const char* name, std::int64_t leading_dimension, std::int64_t row) {
+  if (leading_dimension < row) {
+    fail("gemm: rows of ", name, " have ", row, " elements, but its leading dimension is ", leading_dimension);
+  }
+}
+
+template <class T>
+void check(const GemmBatch& batch, const Product<T>& product) {
+  check_size("m", product.m);
+  check_size("n", product.n);
+  check_size("k", product.k);
+  check_size("the outer batch", batch.outer);
+  check_size("the inner batch", batch.inner);
+  check_leading_dimension("a", product.a.leading_dimension, product.a.transposed ? product.m : product.k);
+  check_leading_dimension("b", product.b.leading_dimension, product.b.transposed ? product.k : product.n);
+  if (product.epilogue.accumulate && product.epilogue.bias) fail("gemm: either accumulates or adds a bias, not both");
+  check_leading_dimension("c", product.c_stride, product.n);
+}
+
+}  // namespace gemm_detail
+
+template <class T>
+void gemm_batched(const GemmBatch& batch, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+                  const GemmOperand<T>& a, const GemmOperand<T>& b, T* c, std::int64_t c_stride,
+                  const GemmEpilogue<T>& epilogue) {
+  using namespace gemm_detail;
+  const Product<T> product{m, n, k, alpha, a, b, c, c_stride, epilogue};
+  check(batch, product);
+  const std::int64_t products = batch.outer * batch.inner;
+  if (products == 0 || m == 0 || n == 0) return;
+  const GemmKernels<T>& kernels = active_kernels<T>().gemm;
+  const Plan plan = plan_of(kernels, products, m, n, k);
+  if (plan.depth_parts > 1) {
+    multiply_splitting_depth(kernels, plan, batch, product);
+  } else if (plan.shares_b) {
+    multiply_sharing_b(kernels, plan, product);
+  } else if (products * plan.row_parts * plan.column_parts > 1) {
+    multiply_separately(kernels, plan, batch, product);
+  } else {
+    multiply_block<T>(kernels, product, {0, m}, {0, n}, {0, k}, nullptr);
+  }
+}
+
+template <class T>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const GemmOperand<T>& a, const GemmOperand<T>& b,
+          T* c, std::int64_t c_stride, const GemmEpilogue<T>& epilogue) {
+  gemm_batched<T>({}, m, n, k, alpha, a, b, c, c_stride, epilogue);
+}
+
+template void gemm(std::int64_t, std::int64_t, std::int64_t, float, const GemmOperand<float>&,
+                   const GemmOperand<float>&, float*, std::int64_t, const GemmEpilogue<float>&);
+template void gemm(std::int64_t, std::int64_t, std::int64_t, double, const GemmOperand<double>&,
+                   const GemmOperand<double>&, double*, std::int64_t, const GemmEpilogue<double>&);
+template void gemm_batched(const GemmBatch&, std::int64_t, std::int64_t, std::int64_t, float, const GemmOperand<float>&,
+                           const GemmOperand<float>&, float*, std::int64_t, const GemmEpilogue<float>&);
+template void gemm_batched(const GemmBatch&, std::int64_t, std::int64_t, std::int64_t, double,
+                           const GemmOperand<double>&, const GemmOperand<double>&, double*, std::int64_t,
+                           const GemmEpilogue<double>&);
+
+}  // namespace lintel

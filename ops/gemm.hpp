@@ -1,0 +1,49 @@
+// The matrix product over raw pointers: what every op that multiplies matrices calls.
+#pragma once
+
+#include <cstdint>
+
+namespace lintel {
+
+/// A row-major matrix, or the transpose of one: element (i, j) is data[i * leading_dimension + j], or
+/// data[j * leading_dimension + i].
+template <class T>
+struct GemmOperand {
+  const T* data;
+  std::int64_t leading_dimension;
+  bool transposed = false;
+};
+
+/// What happens to the product before it is stored.
+template <class T>
+struct GemmEpilogue {
+  bool accumulate = false;  ///< add it to what C holds
+  const T* bias = nullptr;  ///< one number per column, added to every row; not together with `accumulate`
+};
+
+/// C = alpha·A·B (+ C, or + bias) with A (m, k), B (k, n), C (m, n), T = float or double.
+/// Any size may be 0; a product over k = 0 is zero. NaN and infinity pass as in IEEE arithmetic. C must not overlap A
+/// or B; it is read only where the product is added to it, and nothing is written between its rows. Runs in parallel
+/// when it is worth it; the bits do not depend on the number of threads. Inside a task of `parallel_for` it runs
+/// serially. Working memory comes from `tensor_memory()`. Throws `Error` when a size is negative, rows overlap, or the
+/// epilogue has both a bias and `accumulate`.
+template <class T>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const GemmOperand<T>& a, const GemmOperand<T>& b,
+          T* c, std::int64_t c_stride, const GemmEpilogue<T>& epilogue = {});
+
+/// How far apart the matrices of a batch lie, in elements. A batch has two levels, so that the heads of
+/// (batch, length, heads, head_dim) are reached without a transposition in memory.
+struct GemmBatch {
+  std::int64_t outer = 1, inner = 1;
+  std::int64_t a_outer = 0, a_inner = 0;
+  std::int64_t b_outer = 0, b_inner = 0;
+  std::int64_t c_outer = 0, c_inner = 0;
+};
+
+/// `gemm` for every matrix of a batch, in parallel over the batch.
+template <class T>
+void gemm_batched(const GemmBatch& batch, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+                  const GemmOperand<T>& a, const GemmOperand<T>& b, T* c, std::int64_t c_stride,
+                  const GemmEpilogue<T>& epilogue = {});
+
+}  // namespace lintel

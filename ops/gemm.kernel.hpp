@@ -1,0 +1,249 @@
+// The kernels of the matrix product, once per instruction set: no include guard, see kernels.isa.hpp and
+// gemm_block.hpp.
+//
+// A tile of C stays in registers while the inner dimension runs. A step loads one row of B, spreads one number of A
+// after the other over a register, and does rows * vectors multiply-adds. A is read where it lies or from a copy, in
+// rows or in columns: spreading needs no neighbours, so A is never transposed.
+#include <lintel/ops/gemm_pack.kernel.hpp>
+
+#define LINTEL_INLINE [[gnu::always_inline]] inline
+// Every loop over a tile must unroll completely, or the tile does not stay in registers.
+#define LINTEL_UNROLL _Pragma("GCC unroll 16")
+
+namespace lintel::kernels::LINTEL_ISA {
+
+/// The rows of a block cut into panels of equal height or one less, so that no panel is low and runs at a fraction of
+/// the speed.
+struct GemmRowPanels {
+  std::int64_t count;
+  std::int64_t height;
+  std::int64_t higher;  // so many panels, the first ones, have one row more
+
+  LINTEL_INLINE GemmRowPanels(std::int64_t rows, std::int64_t at_most)
+      : count((rows + at_most - 1) / at_most), height(rows / count), higher(rows % count) {}
+  LINTEL_INLINE std::int64_t begin(std::int64_t panel) const {
+    return panel * height + (panel < higher ? panel : higher);
+  }
+  LINTEL_INLINE std::int64_t rows(std::int64_t panel) const { return height + (panel < higher ? 1 : 0); }
+};
+
+/// One tile: the part of a block that starts at these elements.
+template <class T>
+struct GemmTileTask {
+  std::int64_t columns;
+  std::int64_t depth;
+  T alpha;
+  const T* a;
+  std::int64_t a_stride;
+  const T* b;
+  std::int64_t b_stride;
+  T* c;
+  std::int64_t c_stride;
+  const T* addend;
+  std::int64_t addend_stride;
+};
+
+/// Stores a tile that is wider than what is left of C, from memory, with nothing unrolled.
+template <class T>
+[[gnu::noinline]] void gemm_store_edge(const GemmTileTask<T>& task, std::int64_t rows, const T* tile,
+                                       std::int64_t tile_stride) {
+  using V = vec<T>;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < task.columns; j += V::width) {
+      const std::int64_t lanes = task.columns - j < V::width ? task.columns - j : V::width;
+      V sum = V(task.alpha) * V::load(tile + i * tile_stride + j);
+      if (task.addend) sum += V::load_partial(task.addend + i * task.addend_stride + j, lanes);
+      sum.store_partial(task.c + i * task.c_stride + j, lanes);
+    }
+  }
+}
+
+/// Stores a tile from its registers. What an epilogue does to the elements of C belongs here and in `gemm_store_edge`.
+template <class T, int Rows, int Vectors>
+LINTEL_INLINE void gemm_store(const GemmTileTask<T>& task, vec<T> (&sum)[Rows][Vectors]) {
+  using V = vec<T>;
+  if (task.columns < Vectors * V::width) {
+    T tile[Rows * Vectors * V::width];
+    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v].store(tile + (i * Vectors + v) * V::width);
+    }
+    gemm_store_edge(task, Rows, tile, Vectors * V::width);
+    return;
+  }
+  const V alpha(task.alpha);
+  if (task.addend) {
+    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+        const V addend = V::load(task.addend + i * task.addend_stride + v * V::width);
+        (alpha * sum[i][v] + addend).store(task.c + i * task.c_stride + v * V::width);
+      }
+    }
+  } else {
+    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+        (alpha * sum[i][v]).store(task.c + i * task.c_stride + v * V::width);
+      }
+    }
+  }
+}
+
+/// Computes one tile. (i, p) of A is a[p * a_stride + i] with `Transposed`, else a[i * a_stride + p].
+template <class T, int Rows, int Vectors, bool Transposed>
+[[gnu::noinline]] void gemm_tile(const GemmTileTask<T>& task) {
+  using V = vec<T>;
+  V sum[Rows][Vectors];
+  LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+    __builtin_prefetch(task.c + i * task.c_stride, 1);
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = V::zero();
+  }
+  const std::int64_t a_stride = task.a_stride;
+  const T* a = task.a;
+  const T* b = task.b;
+  const T* every_fourth_row[(Rows + 3) / 4];  // x86 addresses the three rows behind one without another pointer
+  LINTEL_UNROLL for (int i = 0; i < (Rows + 3) / 4; ++i) every_fourth_row[i] = a + 4 * i * a_stride;
+
+  for (std::int64_t p = 0; p < task.depth; ++p) {
+    V row[Vectors];
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) row[v] = V::load(b + v * V::width);
+    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+      const V spread(Transposed ? a[i] : every_fourth_row[i / 4][(i % 4) * a_stride + p]);
+      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(spread, row[v], sum[i][v]);
+    }
+    b += task.b_stride;
+    if constexpr (Transposed) a += a_stride;
+  }
+  gemm_store(task, sum);
+}
+
+/// Computes a tile of `rows` rows, 1 <= rows <= Rows.
+template <class T, int Vectors, bool Transposed, int Rows = GemmTile<T>::rows>
+void gemm_tile_of(std::int64_t rows, const GemmTileTask<T>& task) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return gemm_tile_of<T, Vectors, Transposed, Rows - 1>(rows, task);
+  }
+  gemm_tile<T, Rows, Vectors, Transposed>(task);
+}
+
+template <class T, int Vectors>
+void gemm_tile_of(std::int64_t rows, bool transposed, const GemmTileTask<T>& task) {
+  if (transposed) {
+    gemm_tile_of<T, Vectors, true>(rows, task);
+  } else {
+    gemm_tile_of<T, Vectors, false>(rows, task);
+  }
+}
+
+/// Asks for rows [begin, end) of A. Their first lines are a stride apart, where hardware does not look ahead.
+template <class T>
+LINTEL_INLINE void gemm_prefetch_rows(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t begin,
+                                      std::int64_t end) {
+  constexpr int line = gemm_cache_line / static_cast<int>(sizeof(T));
+  for (std::int64_t i = begin; i < end; ++i) {
+    for (std::int64_t p = 0; p < depth; p += line) __builtin_prefetch(a + i * stride + p, 0, 2);
+  }
+}
+
+/// Sets the task's A to the panel of `rows` rows at `a`, or to a copy of it.
+template <class T>
+LINTEL_INLINE void gemm_take_panel(const GemmBlock<T>& block, const T* a, std::int64_t rows, std::int64_t rows_left,
+                                   GemmTileTask<T>& task) {
+  task.a = block.a_copy ? block.a_copy : a;
+  task.a_stride = block.a_stride;
+  if (!block.a_copy) return;
+  if (block.a_transposed) {
+    gemm_copy_columns(a, block.a_stride, block.depth, rows_left, block.a_copy);
+    task.a_stride = GemmTile<T>::padded_rows;
+  } else {
+    gemm_copy_rows(a, block.a_stride, block.depth, rows, block.a_copy);
+    task.a_stride = gemm_copied_stride<T>(block.depth);
+  }
+}
+
+/// Row panels outside, column panels inside: a panel of A stays in the fastest cache while the panels of B stream past.
+/// While one row panel is computed, the next is fetched, a few rows for each tile.
+template <class T>
+void gemm_multiply(const GemmBlock<T>& block) {
+  using Tile = GemmTile<T>;
+  if (block.rows == 0) return;
+  const GemmRowPanels panels(block.rows, Tile::rows);
+  GemmTileTask<T> task{};
+  task.depth = block.depth;
+  task.alpha = block.alpha;
+  task.c_stride = block.c_stride;
+  task.addend_stride = block.addend_stride;
+  const std::int64_t row_step = block.a_transposed ? 1 : block.a_stride;
+  const std::int64_t tiles = (block.columns + Tile::columns - 1) / Tile::columns;
+  for (std::int64_t panel = 0; panel < panels.count; ++panel) {
+    const std::int64_t i = panels.begin(panel);
+    const std::int64_t rows = panels.rows(panel);
+    const std::int64_t next_rows = panel + 1 < panels.count && !block.a_transposed ? panels.rows(panel + 1) : 0;
+    const T* a = block.a + i * row_step;
+    gemm_take_panel(block, a, rows, block.rows - i, task);
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      const std::int64_t j = tile * Tile::columns;
+      gemm_prefetch_rows(a + rows * row_step, row_step, block.depth, next_rows * tile / tiles,
+                         next_rows * (tile + 1) / tiles);
+      const std::int64_t columns_left = block.columns - j;
+      task.columns = columns_left < Tile::columns ? columns_left : Tile::columns;
+      task.b = block.b + (block.b_packed ? j * block.depth : j);
+      task.b_stride = block.b_packed ? gemm_panel_width<T>(task.columns) : block.b_stride;
+      task.c = block.c + i * block.c_stride + j;
+      task.addend = block.addend ? block.addend + i * block.addend_stride + j : nullptr;
+      if (task.columns > Tile::width) {
+        gemm_tile_of<T, 2>(rows, block.a_transposed, task);
+      } else {
+        gemm_tile_of<T, 1>(rows, block.a_transposed, task);
+      }
+    }
+  }
+}
+
+template <class T>
+void gemm_sum_partials(const T* partial, std::int64_t partial_stride, std::int64_t partials, std::int64_t count,
+                       T alpha, const T* addend, T* c) {
+  using V = vec<T>;
+  for (std::int64_t i = 0; i < count; i += V::width) {
+    const std::int64_t lanes = count - i < V::width ? count - i : V::width;
+    V sum = V::zero();
+    for (std::int64_t s = 0; s < partials; ++s) sum += V::load_partial(partial + s * partial_stride + i, lanes);
+    sum *= V(alpha);
+    if (addend) sum += V::load_partial(addend + i, lanes);
+    sum.store_partial(c + i, lanes);
+  }
+}
+
+template <class T>
+std::int64_t gemm_multiply_adds(std::int64_t steps, T factor, T* result) {
+  using V = vec<T>;
+  constexpr int chains =
+      GemmTile<T>::rows == 6 ? 12 : 24;  // enough to hide their latency, few enough for the registers
+  V sum[chains];
+  for (int i = 0; i < chains; ++i) sum[i] = V(static_cast<T>(i));
+  const V multiplier(factor);
+  for (std::int64_t step = 0; step < steps; ++step) {
+#pragma GCC unroll 24
+    for (int i = 0; i < chains; ++i) sum[i] = fma(sum[i], multiplier, multiplier);
+  }
+  for (int i = 1; i < chains; ++i) sum[0] += sum[i];
+  *result = reduce_add(sum[0]);
+  return steps * chains * V::width;
+}
+
+template <class T>
+void fill_gemm(GemmKernels<T>& table) {
+  using Tile = GemmTile<T>;
+  table.tile_rows = Tile::rows;
+  table.tile_columns = Tile::columns;
+  table.vector_columns = Tile::width;
+  table.a_copy_size = gemm_a_copy_size<T>;
+  table.multiply = gemm_multiply<T>;
+  table.pack_b = gemm_pack_b<T>;
+  table.pack_b_transposed = gemm_pack_b_transposed<T>;
+  table.sum_partials = gemm_sum_partials<T>;
+  table.multiply_adds = gemm_multiply_adds<T>;
+}
+
+}  // namespace lintel::kernels::LINTEL_ISA
+
+#undef LINTEL_INLINE
+#undef LINTEL_UNROLL

@@ -1,0 +1,180 @@
+// How the matrix product's kernels lay out their operands, once per instruction set: no include guard, see
+// gemm_block.hpp.
+
+#define LINTEL_INLINE [[gnu::always_inline]] inline
+#define LINTEL_UNROLL _Pragma("GCC unroll 16")
+
+namespace lintel::kernels::LINTEL_ISA {
+
+/// The tile of C that stays in registers. With a row of B and one number of A it must fit the register file: 32
+/// registers with AVX-512 and Advanced SIMD, 16 elsewhere.
+template <class T>
+struct GemmTile {
+#if LINTEL_VECTOR_BYTES == 64 || defined(__aarch64__)
+  static constexpr int rows = 14;
+#else
+  static constexpr int rows = 6;
+#endif
+  static constexpr int vectors = 2;
+  static constexpr int width = vec<T>::width;
+  static constexpr int columns = vectors * width;
+  static constexpr int padded_rows = (rows + width - 1) / width * width;
+};
+
+constexpr int gemm_cache_line = 64;  // bytes
+
+/// The distance between the rows of a copied panel of A: an odd number of cache lines, so that the same column of
+/// different rows does not compete for the same place in the cache.
+template <class T>
+LINTEL_INLINE std::int64_t gemm_copied_stride(std::int64_t depth) {
+  constexpr int line = gemm_cache_line / static_cast<int>(sizeof(T));
+  return ((depth + line - 1) / line | 1) * line;
+}
+
+template <class T>
+std::int64_t gemm_a_copy_size(std::int64_t depth) {
+  return GemmTile<T>::padded_rows * gemm_copied_stride<T>(depth);
+}
+
+/// Copies a panel of A that is stored in rows, to rows that are `gemm_copied_stride` apart.
+template <class T>
+void gemm_copy_rows(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t rows, T* copy) {
+  using V = vec<T>;
+  const std::int64_t copied_stride = gemm_copied_stride<T>(depth);
+  for (std::int64_t i = 0; i < rows; ++i, a += stride, copy += copied_stride) {
+    std::int64_t p = 0;
+    for (; p + V::width <= depth; p += V::width) V::load(a + p).store(copy + p);
+    V::load_partial(a + p, depth - p).store_partial(copy + p, depth - p);
+  }
+}
+
+/// Copies a panel of A that is stored in columns, to columns of `padded_rows` elements. Of a column `readable` elements
+/// exist from here on; those behind the panel's last row are copied too, and never looked at.
+template <class T>
+void gemm_copy_columns(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t readable, T* copy) {
+  using V = vec<T>;
+  constexpr int rows = GemmTile<T>::padded_rows;
+  for (std::int64_t p = 0; p < depth; ++p, a += stride, copy += rows) {
+    LINTEL_UNROLL for (int i = 0; i < rows; i += V::width) {
+      const std::int64_t left = readable - i;
+      if (left >= V::width) {
+        V::load(a + i).store(copy + i);
+      } else if (left > 0) {
+        V::load_partial(a + i, left).store(copy + i);
+      }
+    }
+  }
+}
+
+/// Elements that a packed panel of B has for every p, given the columns from its first to the last of B.
+template <class T>
+LINTEL_INLINE std::int64_t gemm_panel_width(std::int64_t columns) {
+  using Tile = GemmTile<T>;
+  return columns >= Tile::columns ? Tile::columns : (columns + Tile::width - 1) / Tile::width * Tile::width;
+}
+
+/// Packs `depth` rows of one panel of B.
+template <class T>
+LINTEL_INLINE void gemm_pack_rows(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* panel) {
+  using V = vec<T>;
+  using Tile = GemmTile<T>;
+  if (columns >= Tile::columns) {
+    for (std::int64_t p = 0; p < depth; ++p, b += stride, panel += Tile::columns) {
+      LINTEL_UNROLL for (int j = 0; j < Tile::columns; j += V::width) V::load(b + j).store(panel + j);
+    }
+    return;
+  }
+  const std::int64_t width = gemm_panel_width<T>(columns);
+  for (std::int64_t p = 0; p < depth; ++p, b += stride, panel += width) {
+    for (std::int64_t j = 0; j < columns; j += V::width) {
+      V::load_partial(b + j, columns - j < V::width ? columns - j : V::width).store(panel + j);
+    }
+  }
+}
+
+/// Eight rows at a time: row by row, the panels' ends would evict each other, since they lie a power of two apart;
+/// panel by panel, memory would be read in small pieces.
+template <class T>
+void gemm_pack_b(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* packed) {
+  constexpr std::int64_t rows_at_once = 8;
+  for (std::int64_t p = 0; p < depth; p += rows_at_once) {
+    const std::int64_t rows = depth - p < rows_at_once ? depth - p : rows_at_once;
+    for (std::int64_t j = 0; j < columns; j += GemmTile<T>::columns) {
+      gemm_pack_rows(b + p * stride + j, stride, rows, columns - j,
+                     packed + j * depth + p * gemm_panel_width<T>(columns - j));
+    }
+  }
+}
+
+/// The lower or upper halves of a and b, lane beside lane: a0 b0 a1 b1 ...
+template <bool Upper, int Width, class Register>
+LINTEL_INLINE Register gemm_interleave(Register a, Register b) {
+  constexpr int i = Upper ? Width / 2 : 0;
+  constexpr int j = Width + i;
+  if constexpr (Width == 16) {
+    return __builtin_shufflevector(a, b, i, j, i + 1, j + 1, i + 2, j + 2, i + 3, j + 3, i + 4, j + 4, i + 5, j + 5,
+                                   i + 6, j + 6, i + 7, j + 7);
+  } else if constexpr (Width == 8) {
+    return __builtin_shufflevector(a, b, i, j, i + 1, j + 1, i + 2, j + 2, i + 3, j + 3);
+  } else if constexpr (Width == 4) {
+    return __builtin_shufflevector(a, b, i, j, i + 1, j + 1);
+  } else {
+    static_assert(Width == 2);
+    return __builtin_shufflevector(a, b, i, j);
+  }
+}
+
+/// Transposes a square of `width` registers. Interleaving register i with register i + width / 2 moves the highest bit
+/// of the row number below the lane number; after log2(width) rounds row and lane number have changed places.
+template <class T>
+LINTEL_INLINE void gemm_transpose(typename vec<T>::register_type (&rows)[vec<T>::width]) {
+  constexpr int width = vec<T>::width;
+  LINTEL_UNROLL for (int round = 1; round < width; round *= 2) {
+    typename vec<T>::register_type mixed[width];
+    LINTEL_UNROLL for (int i = 0; i < width / 2; ++i) {
+      mixed[2 * i] = gemm_interleave<false, width>(rows[i], rows[i + width / 2]);
+      mixed[2 * i + 1] = gemm_interleave<true, width>(rows[i], rows[i + width / 2]);
+    }
+    LINTEL_UNROLL for (int i = 0; i < width; ++i) rows[i] = mixed[i];
+  }
+}
+
+/// Packs one vector's columns of a transposed B into a panel.
+template <class T>
+void gemm_pack_transposed_vector(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* panel,
+                                 std::int64_t panel_width) {
+  using V = vec<T>;
+  constexpr int width = V::width;
+  typename V::register_type rows[width];
+  for (std::int64_t p = 0; p < depth; p += width) {
+    const std::int64_t steps = depth - p < width ? depth - p : width;
+    if (columns >= width && steps == width) {
+      LINTEL_UNROLL for (int j = 0; j < width; ++j) rows[j] = V::load(b + j * stride + p).lanes();
+    } else {
+      LINTEL_UNROLL for (int j = 0; j < width; ++j) {
+        rows[j] = j < columns ? V::load_partial(b + j * stride + p, steps).lanes() : V::zero().lanes();
+      }
+    }
+    gemm_transpose<T>(rows);
+    for (std::int64_t i = 0; i < steps; ++i) {
+      __builtin_memcpy(panel + (p + i) * panel_width, &rows[i], sizeof rows[i]);
+    }
+  }
+}
+
+template <class T>
+void gemm_pack_b_transposed(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* packed) {
+  using Tile = GemmTile<T>;
+  for (std::int64_t panel = 0; panel < columns; panel += Tile::columns) {
+    const std::int64_t panel_width = gemm_panel_width<T>(columns - panel);
+    for (std::int64_t j = 0; j < panel_width; j += Tile::width) {
+      gemm_pack_transposed_vector(b + (panel + j) * stride, stride, depth, columns - panel - j,
+                                  packed + panel * depth + j, panel_width);
+    }
+  }
+}
+
+}  // namespace lintel::kernels::LINTEL_ISA
+
+#undef LINTEL_INLINE
+#undef LINTEL_UNROLL

@@ -1,0 +1,56 @@
+// Matrix products between blocks of larger matrices, in the form that fused ops write them. Shapes as for `gemm`: any
+// size may be 0, and inside a task they run serially.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <lintel/ops/gemm.hpp>
+
+namespace lintel {
+
+/// A matrix whose rows lie `stride` elements apart: a head of (N, H, d) has stride H·d.
+template <class T>
+struct Block {
+  T* first;
+  std::int64_t stride;
+
+  Block from_row(std::int64_t row) const { return {first + row * stride, stride}; }
+  operator Block<const T>() const { return {first, stride}; }
+};
+
+template <class T>
+using ConstBlock = Block<const std::type_identity_t<T>>;
+
+/// c = factor·a·b, or that added to c where `add`: a (rows, depth), b (depth, columns), c (rows, columns).
+template <class T>
+void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, ConstBlock<T> a, ConstBlock<T> b, Block<T> c,
+              bool add = false, std::type_identity_t<T> factor = 1) {
+  gemm<T>(rows, columns, depth, factor, {a.first, a.stride}, {b.first, b.stride}, c.first, c.stride,
+          {.accumulate = add});
+}
+
+/// c = factor·aᵀ·b, or that added to c where `add`: a (depth, rows), b (depth, columns), c (rows, columns).
+template <class T>
+void multiply_transposed_a(std::int64_t rows, std::int64_t columns, std::int64_t depth, ConstBlock<T> a,
+                           ConstBlock<T> b, Block<T> c, bool add = false, std::type_identity_t<T> factor = 1) {
+  gemm<T>(rows, columns, depth, factor, {a.first, a.stride, true}, {b.first, b.stride}, c.first, c.stride,
+          {.accumulate = add});
+}
+
+/// c = factor·a·bᵀ, or that added to c where `add`: a (rows, depth), b (columns, depth), c (rows, columns).
+template <class T>
+void multiply_transposed_b(std::int64_t rows, std::int64_t columns, std::int64_t depth, ConstBlock<T> a,
+                           ConstBlock<T> b, Block<T> c, bool add = false, std::type_identity_t<T> factor = 1) {
+  gemm<T>(rows, columns, depth, factor, {a.first, a.stride}, {b.first, b.stride, true}, c.first, c.stride,
+          {.accumulate = add});
+}
+
+/// c = a·bᵀ + bias in every row (none where null): what a linear layer computes of its weight b (columns, depth).
+template <class T>
+void apply_weight(std::int64_t rows, std::int64_t columns, std::int64_t depth, ConstBlock<T> a, ConstBlock<T> b,
+                  const std::type_identity_t<T>* bias, Block<T> c) {
+  gemm<T>(rows, columns, depth, 1, {a.first, a.stride}, {b.first, b.stride, true}, c.first, c.stride, {.bias = bias});
+}
+
+}  // namespace lintel

@@ -1,0 +1,92 @@
+// Rows of ops/kernel_attention.hpp.
+#include <lintel/ops/kernel_attention.hpp>
+
+#include "attention_by_loops.hpp"
+#include "op_table.hpp"
+
+namespace lintel::op_table {
+
+namespace {
+
+/// Positive features (rows, heads, size).
+Input features(const Shape& shape) { return uniform_input(shape, 0.05, 1.5); }
+
+OpRow attention_row(const char* variant, const Sequences& queries, const Sequences& keys,
+                    const KernelAttentionOptions& options, std::vector<Sample> samples) {
+  return {.op = "kernel_attention",
+          .variant = variant,
+          .call = [=](const Tensors& x) { return kernel_attention(x[0], x[1], x[2], queries, keys, options); },
+          .samples = std::move(samples),
+          .fused = true,
+          .reference =
+              [=](const Tensors& x) {
+                return attention_by_loops(x[0], x[1], x[2], queries, keys, options.causal, options.epsilon,
+                                          [](double product) { return product; });
+              }};
+}
+
+/// For rows with padding, or with keys that no query sees: what stands there may hold anything.
+OpRow with_unseen_inputs(OpRow row) {
+  row.nan_may_vanish = {0, 1, 2};
+  return row;
+}
+
+std::vector<ErrorCase> attention_errors() {
+  static const Tensor q = zeros({5, 2, 3}), v = zeros({5, 2, 4});
+  static const Sequences five = sequences_of({2, 3}), four = sequences_of({2, 2});
+  return {{"kernel_attention: an input has shape (5, 3), (rows, heads, size) wanted",
+           [] {
+             kernel_attention(zeros({5, 3}), q, v, five, five);
+           }},
+          {"kernel_attention: queries (5, 1, 3) and keys (5, 2, 3) differ in the heads or the size of a head",
+           [] {
+             kernel_attention(zeros({5, 1, 3}), q, v, five, five);
+           }},
+          {"kernel_attention: keys (5, 2, 3) and values (4, 2, 4) differ before the last axis",
+           [] {
+             kernel_attention(q, q, zeros({4, 2, 4}), five, five);
+           }},
+          {"kernel_attention: the queries (5, 2, 3) have 5 rows, their sequences 4",
+           [] { kernel_attention(q, q, v, four, five); }},
+          {"kernel_attention: queries form 1 sequences, keys 2, one number wanted",
+           [] { kernel_attention(q, q, v, sequences_of({5}), five); }},
+          {"kernel_attention: sequence 0 has 3 queries and 2 keys, causal attention wants equal lengths",
+           [] {
+             kernel_attention(q, q, v, sequences_of({3, 2}), five, {.causal = true});
+           }},
+          {"kernel_attention: epsilon is 0, a positive number wanted",
+           [] { kernel_attention(q, q, v, five, five, {.epsilon = 0}); }},
+          {"kernel_attention: inputs are float32 and float64, one type wanted; cast with to(x, dtype)", [] {
+             kernel_attention(q, q, zeros({5, 2, 4}, DType::float64), five, five);
+           }}};
+}
+
+}  // namespace
+
+std::vector<OpRow> rows_of_kernel_attention() {
+  const Sequences packed = sequences_of({3, 0, 1});
+  const Sequences padded = Sequences::padded(2, 3, {2, 3});
+  const Sequences many = sequences_of({200, 30, 300, 70, 129, 64, 1, 206});
+  const Sample small = {features({4, 2, 3}), features({4, 2, 3}), normal_input({4, 2, 2})};
+  OpRow plain = attention_row("", packed, packed, {}, {small});
+  plain.errors = attention_errors();
+  const Sample large = {features({1000, 4, 17}), features({1000, 4, 17}), normal_input({1000, 4, 16})};
+  OpRow large_row = attention_row("many sequences", many, many, {}, {});
+  OpRow large_causal_row = attention_row("many sequences, causal", many, many, {.causal = true}, {});
+  large_row.large = large_causal_row.large = large;
+  return {
+      plain,
+      attention_row("causal", packed, packed, {.causal = true}, {small}),
+      with_unseen_inputs(attention_row("padded", padded, padded, {.epsilon = 0.1},
+                                       {{features({2, 3, 1, 3}), features({2, 3, 1, 3}), normal_input({2, 3, 1, 2})}})),
+      with_unseen_inputs(attention_row("padded, causal", padded, padded, {.causal = true},
+                                       {{features({2, 3, 1, 3}), features({2, 3, 1, 3}), normal_input({2, 3, 1, 2})}})),
+      with_unseen_inputs(attention_row("cross", packed, sequences_of({2, 3, 0}), {},
+                                       {{features({4, 1, 3}), features({5, 1, 3}), normal_input({5, 1, 2})}})),
+      attention_row("empty", sequences_of({}), sequences_of({}), {},
+                    {{features({0, 1, 3}), features({0, 1, 3}), normal_input({0, 1, 2})}}),
+      large_row,
+      large_causal_row};
+}
+
+}  // namespace lintel::op_table

@@ -1,0 +1,94 @@
+// Rows of ops/linear.hpp.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include <lintel/ops/linear.hpp>
+
+#include "op_table.hpp"
+
+namespace lintel::op_table {
+
+namespace {
+
+double activation_of(Activation activation, double u) {
+  const bool vanishes_below = activation != Activation::none && activation != Activation::tanh;
+  if (u == -std::numeric_limits<double>::infinity() && vanishes_below) return 0;  // the limit, not −∞·0
+  switch (activation) {
+    case Activation::none:
+      return u;
+    case Activation::relu:
+      return std::max(u, 0.0);
+    case Activation::gelu:
+      return u * std::erfc(-u / std::numbers::sqrt2) / 2;
+    case Activation::gelu_tanh:
+      return u * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (u + 0.044715 * u * u * u))) / 2;
+    case Activation::silu:
+      return u / (1 + std::exp(-u));
+    case Activation::tanh:
+      return std::tanh(u);
+  }
+  return 0;
+}
+
+Tensor linear_by_loops(const Tensors& inputs, Activation activation) {
+  const Tensor &x = inputs[0], &weight = inputs[1], &bias = inputs[2];
+  const std::int64_t out = weight.size(0), in = weight.size(1);
+  Tensor y = empty(x.shape().with(-1, out), DType::float64);
+  double* output = write<double>(y, "reference");
+  for (std::int64_t i = 0; i < y.size(); ++i) {
+    const std::int64_t row = i / out, column = i % out;
+    double sum = bias.defined() ? bias.data<double>()[column] : 0;
+    for (std::int64_t p = 0; p < in; ++p) {
+      sum += x.data<double>()[row * in + p] * weight.data<double>()[column * in + p];
+    }
+    output[i] = activation_of(activation, sum);
+  }
+  return y;
+}
+
+OpRow linear_row(const char* variant, Activation activation) {
+  return {.op = "linear",
+          .variant = variant,
+          .call = [activation](const Tensors& x) { return linear(x[0], x[1], x[2], activation); },
+          .samples = {{normal_input({4, 5}), normal_input({3, 5}), normal_input({3})},
+                      {normal_input({2, 3, 5}), normal_input({1, 5}), absent_input()},
+                      {normal_input({5}), normal_input({17, 5}), normal_input({17})},
+                      {normal_input({0, 5}), normal_input({3, 5}), normal_input({3})},
+                      {normal_input({2, 0}), normal_input({3, 0}), normal_input({3}, 1)},
+                      {normal_input({2, 5}), normal_input({0, 5}), normal_input({0})}},
+          .large = {normal_input({2000, 65}), normal_input({130, 65}, 0, 0.1), normal_input({130})},
+          .fused = true,
+          .reference = [activation](const Tensors& x) { return linear_by_loops(x, activation); },
+          .optional_inputs = {2}};
+}
+
+}  // namespace
+
+std::vector<OpRow> rows_of_linear() {
+  OpRow plain = linear_row("", Activation::none);
+  plain.errors = {{"linear: x (5, 3) and weight (4, 7) do not fit, (..., in) and (out, in) wanted",
+                   [] {
+                     linear(zeros({5, 3}), zeros({4, 7}), Tensor());
+                   }},
+                  {"linear: x () and weight (4, 7) do not fit, (..., in) and (out, in) wanted",
+                   [] {
+                     linear(scalar(1), zeros({4, 7}), Tensor());
+                   }},
+                  {"linear: bias has shape (7,), (4,) wanted",
+                   [] {
+                     linear(zeros({5, 7}), zeros({4, 7}), zeros({7}));
+                   }},
+                  {"linear: inputs are float32 and float64, one type wanted; cast with to(x, dtype)", [] {
+                     linear(zeros({5, 7}), zeros({4, 7}, DType::float64), Tensor());
+                   }}};
+  return {plain,
+          linear_row("relu", Activation::relu),
+          linear_row("gelu", Activation::gelu),
+          linear_row("gelu_tanh", Activation::gelu_tanh),
+          linear_row("silu", Activation::silu),
+          linear_row("tanh", Activation::tanh)};
+}
+
+}  // namespace lintel::op_table
