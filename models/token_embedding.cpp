@@ -1,0 +1,97 @@
+#include <lintel/autograd/tape.hpp>
+#include <lintel/models/token_embedding.hpp>
+#include <lintel/ops/elementwise.hpp>
+#include <lintel/ops/index.hpp>
+#include <lintel/ops/shape_ops.hpp>
+
+namespace lintel::models {
+namespace token_embedding_detail {
+
+void check_lengths(const Sequences& sequences, std::int64_t max_length) {
+  if (sequences.count() == 0) fail("model: the batch holds no sequence, at least one wanted");
+  for (std::int64_t i = 0; i < sequences.count(); ++i) {
+    const std::int64_t length = sequences.length(i);
+    if (length == 0) fail("model: sequence ", i, " is empty, at least one token wanted");
+    if (length > max_length) fail("model: sequence ", i, " has ", length, " tokens, at most ", max_length, " wanted");
+  }
+}
+
+/// For every row its place in its sequence; 0 in padding.
+Tensor position_ids(const Sequences& sequences) {
+  const Tensor ids = zeros({sequences.rows()}, DType::int64);
+  auto* const place = write<std::int64_t>(ids, "position_ids");
+  for (std::int64_t i = 0; i < sequences.count(); ++i) {
+    for (std::int64_t row = sequences.begin(i); row < sequences.end(i); ++row) place[row] = row - sequences.begin(i);
+  }
+  return ids;
+}
+
+/// The packed layout with one more row in front of every sequence.
+Sequences with_a_row_in_front(const Tensor& offsets) {
+  const Tensor shifted = empty(offsets.shape(), DType::int64);
+  auto* const to = write<std::int64_t>(shifted, "offsets");
+  const auto from = offsets.values<std::int64_t>();
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i] + static_cast<std::int64_t>(i);
+  return Sequences::packed(shifted);
+}
+
+}  // namespace token_embedding_detail
+
+TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng)
+    : tokens(config.vocab, config.hidden, rng),
+      positions(config.max_length, config.hidden, rng, {.standard_deviation = 0}) {
+  if (config.cls) cls = nn::Embedding(1, config.hidden, rng).weight;
+}
+
+EmbeddedTokens TokenEmbedding::operator()(const Packed& packed) const {
+  const LayerScope scope("embedding");
+  const Sequences sequences = Sequences::packed(packed.offsets);
+  if (packed.ids.rank() != 1 || packed.ids.size() != sequences.rows()) {
+    fail("model: ids have shape ", packed.ids.shape(), ", (", sequences.rows(), ",) wanted as the offsets tell");
+  }
+  const Tensor vectors = embed(packed.ids, sequences);
+  if (!cls.defined()) return {vectors, sequences};
+  const Sequences after = token_embedding_detail::with_a_row_in_front(packed.offsets);
+  return {put_cls_in_front(vectors, sequences, after), after};
+}
+
+EmbeddedTokens TokenEmbedding::operator()(const Tensor& ids, const std::vector<std::int64_t>& lengths) const {
+  const LayerScope scope("embedding");
+  if (ids.rank() != 2) fail("model: ids have shape ", ids.shape(), ", (B, N) wanted");
+  const std::int64_t batch = ids.size(0), length = ids.size(1), hidden = tokens.weight.size(1);
+  const Sequences sequences = Sequences::padded(batch, length, lengths);
+  const Tensor vectors = embed(reshape(ids, {batch * length}), sequences);
+  if (!cls.defined()) return {reshape(vectors, {batch, length, hidden}), sequences};
+  std::vector<std::int64_t> longer = lengths;
+  for (std::int64_t& each : longer) ++each;
+  const Sequences after = Sequences::padded(batch, length + 1, longer);
+  return {reshape(put_cls_in_front(vectors, sequences, after), {batch, length + 1, hidden}), after};
+}
+
+Tensor TokenEmbedding::embed(const Tensor& ids, const Sequences& sequences) const {
+  token_embedding_detail::check_lengths(sequences, positions.weight.size(0));
+  return tokens(ids) + positions(token_embedding_detail::position_ids(sequences));
+}
+
+/// Every row of the result is a row of [vectors; cls]: the vector that was there before, or cls. Padding takes cls too.
+Tensor TokenEmbedding::put_cls_in_front(const Tensor& vectors, const Sequences& before, const Sequences& after) const {
+  const std::int64_t cls_row = vectors.size(0);
+  const Tensor source = empty({after.rows()}, DType::int64);
+  auto* const row = write<std::int64_t>(source, "put_cls_in_front");
+  for (std::int64_t i = 0; i < after.rows(); ++i) row[i] = cls_row;
+  for (std::int64_t i = 0; i < before.count(); ++i) {
+    for (std::int64_t j = 0; j < before.length(i); ++j) row[after.begin(i) + 1 + j] = before.begin(i) + j;
+  }
+  return embedding(concat({vectors, cls}, 0), source);
+}
+
+Tensor first_vectors(const EmbeddedTokens& embedded) {
+  const Sequences& sequences = embedded.sequences;
+  const Tensor rows = empty({sequences.count()}, DType::int64);
+  auto* const row = write<std::int64_t>(rows, "first_vectors");
+  for (std::int64_t i = 0; i < sequences.count(); ++i) row[i] = sequences.begin(i);
+  const std::int64_t hidden = embedded.vectors.size(-1);
+  return embedding(reshape(embedded.vectors, {sequences.rows(), hidden}), rows);
+}
+
+}  // namespace lintel::models

@@ -1,0 +1,54 @@
+// From token ids to the vectors that a stack of blocks works on.
+#pragma once
+
+#include <vector>
+
+#include <lintel/nn/embedding.hpp>
+#include <lintel/ops/sequences.hpp>
+
+namespace lintel::models {
+
+/// Vectors of tokens, packed (T, hidden) or padded (B, N, hidden), and which of them make up which sequence.
+struct EmbeddedTokens {
+  Tensor vectors;
+  Sequences sequences;
+};
+
+struct TokenEmbeddingConfig {
+  std::int64_t vocab = 0;
+  std::int64_t max_length = 0;
+  std::int64_t hidden = 0;
+  bool cls = false;  ///< put a trained vector in front of every sequence
+};
+
+/// A table of tokens plus a table of positions, and optionally a trained CLS vector, without a position, in front.
+struct TokenEmbedding {
+  nn::Embedding tokens;     ///< (vocab, hidden)
+  nn::Embedding positions;  ///< (max_length, hidden), starts at zero
+  Tensor cls;               ///< (1, hidden), or undefined
+
+  /// Throws `Error` for a size below 1.
+  TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng);
+
+  /// ids (T) → (T, hidden), or (T + B, hidden) with CLS. Throws `Error` for no sequence, an empty one, one longer than
+  /// max_length, or an id outside of the vocabulary.
+  EmbeddedTokens operator()(const Packed& packed) const;
+  /// ids (B, N), of which the first lengths[i] of row i count (none given: all) → (B, N, hidden), or (B, N + 1, hidden)
+  /// with CLS. Throws as above; padding must be ids of the vocabulary too.
+  EmbeddedTokens operator()(const Tensor& ids, const std::vector<std::int64_t>& lengths) const;
+
+  static void visit(auto& self, auto&& f) {
+    f("tokens", self.tokens);
+    f("positions", self.positions);
+    f("cls", self.cls);
+  }
+
+ private:
+  Tensor embed(const Tensor& ids, const Sequences& sequences) const;
+  Tensor put_cls_in_front(const Tensor& vectors, const Sequences& before, const Sequences& after) const;
+};
+
+/// The first vector of every sequence: (B, hidden).
+Tensor first_vectors(const EmbeddedTokens& embedded);
+
+}  // namespace lintel::models

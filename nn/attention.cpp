@@ -1,0 +1,92 @@
+#include <lintel/autograd/tape.hpp>
+#include <lintel/nn/attention.hpp>
+#include <lintel/ops/kernel_attention.hpp>
+#include <lintel/ops/shape_ops.hpp>
+#include <lintel/ops/softmax_attention.hpp>
+
+namespace lintel::nn {
+namespace attention_detail {
+
+std::int64_t head_dim(std::int64_t hidden, std::int64_t heads) {
+  if (hidden < 1 || heads < 1 || hidden % heads != 0) {
+    fail("attention: hidden size ", hidden, " does not divide into ", heads, " heads");
+  }
+  return hidden / heads;
+}
+
+FeatureMapOptions feature_map_options(const KernelAttentionConfig& config) {
+  return {.kind = config.feature_map, .layers = config.layers, .bias = config.bias, .dropout = config.dropout};
+}
+
+Tensor split_heads(const Tensor& x, std::int64_t heads) {
+  const std::int64_t hidden = x.size(-1);
+  if (x.rank() == 2) return reshape(x, {x.size(0), heads, hidden / heads});
+  return reshape(x, {x.size(0), x.size(1), heads, hidden / heads});
+}
+
+void check_input(const Tensor& x, std::int64_t hidden) {
+  if (!x.defined()) fail("attention: the input is undefined, (T, ", hidden, ") or (B, N, ", hidden, ") wanted");
+  if ((x.rank() == 2 || x.rank() == 3) && x.size(-1) == hidden) return;
+  fail("attention: input has shape ", x.shape(), ", (T, ", hidden, ") or (B, N, ", hidden, ") wanted");
+}
+
+}  // namespace attention_detail
+
+KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const KernelAttentionConfig& config)
+    : q(hidden, hidden, rng),
+      k(hidden, hidden, rng),
+      v(hidden, hidden, rng),
+      o(hidden, hidden, rng),
+      feature_map(head_count, attention_detail::head_dim(hidden, head_count), rng, attention_detail::feature_map_options(config)),
+      heads(head_count),
+      epsilon(config.epsilon) {}
+
+Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
+                                   const std::optional<Training>& training) const {
+  attention_detail::check_input(x, q.weight.size(-1));
+  const Tensor queries = feature_map(attention_detail::split_heads(q(x), heads), child_of(training, 0));
+  const Tensor keys = feature_map(attention_detail::split_heads(k(x), heads), child_of(training, 1));
+  const Tensor values = attention_detail::split_heads(v(x), heads);
+  const Tensor found = kernel_attention(queries, keys, values, sequences, sequences,
+                                        {.causal = causal, .epsilon = epsilon});
+  return o(reshape(found, x.shape()));
+}
+
+SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const SoftmaxAttentionConfig&)
+    : q(hidden, hidden, rng), k(hidden, hidden, rng), v(hidden, hidden, rng), o(hidden, hidden, rng), heads(head_count) {
+  attention_detail::head_dim(hidden, head_count);
+}
+
+Tensor SoftmaxAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
+                                    const std::optional<Training>&) const {
+  attention_detail::check_input(x, q.weight.size(-1));
+  const Tensor queries = attention_detail::split_heads(q(x), heads);
+  const Tensor keys = attention_detail::split_heads(k(x), heads);
+  const Tensor values = attention_detail::split_heads(v(x), heads);
+  const Tensor found = softmax_attention(queries, keys, values, sequences, sequences, {.causal = causal});
+  return o(reshape(found, x.shape()));
+}
+
+Tensor SoftmaxAttention::orthogonality_penalty() const { return scalar(0, q.weight.dtype()); }
+
+Attention::Attention(std::int64_t hidden, std::int64_t heads, Rng& rng, const AttentionConfig& config)
+    : kind(std::visit(
+          [&](const auto& chosen) -> std::variant<KernelAttention, SoftmaxAttention> {
+            using Config = std::remove_cvref_t<decltype(chosen)>;
+            using Chosen =
+                std::conditional_t<std::is_same_v<Config, KernelAttentionConfig>, KernelAttention, SoftmaxAttention>;
+            return Chosen(hidden, heads, rng, chosen);
+          },
+          config)) {}
+
+Tensor Attention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
+                             const std::optional<Training>& training) const {
+  const LayerScope scope("attention");
+  return std::visit([&](const auto& attention) { return attention(x, sequences, causal, training); }, kind);
+}
+
+Tensor Attention::orthogonality_penalty() const {
+  return std::visit([](const auto& attention) { return attention.orthogonality_penalty(); }, kind);
+}
+
+}  // namespace lintel::nn

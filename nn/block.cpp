@@ -1,0 +1,46 @@
+#include <lintel/autograd/tape.hpp>
+#include <lintel/nn/block.hpp>
+#include <lintel/ops/elementwise.hpp>
+
+namespace lintel::nn {
+
+TransformerBlock::TransformerBlock(const TransformerBlockConfig& config, Rng& rng)
+    : norm1(config.hidden),
+      attention(config.hidden, config.heads, rng, config.attention),
+      norm2(config.hidden),
+      feed_forward(config.hidden, config.mlp, rng, config.dropout) {}
+
+Tensor TransformerBlock::operator()(const Tensor& x, const Sequences& sequences, bool causal,
+                                    const std::optional<Training>& training) const {
+  const Tensor attended = x + attention(norm1(x), sequences, causal, child_of(training, 0));
+  const LayerScope scope("feed_forward");
+  return attended + feed_forward(norm2(attended), child_of(training, 1));
+}
+
+std::vector<TransformerBlock> make_blocks(std::int64_t count, const TransformerBlockConfig& config, Rng& rng) {
+  if (count < 1) fail("blocks: ", count, " blocks, at least 1 wanted");
+  std::vector<TransformerBlock> blocks;
+  for (std::int64_t i = 0; i < count; ++i) blocks.emplace_back(config, rng);
+  return blocks;
+}
+
+Tensor apply_blocks(const std::vector<TransformerBlock>& blocks, const Tensor& x, const Sequences& sequences,
+                    bool causal, const std::optional<Training>& training) {
+  Tensor result = x;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const LayerScope scope("blocks." + std::to_string(i));
+    result = blocks[i](result, sequences, causal, child_of(training, i));
+  }
+  return result;
+}
+
+Tensor orthogonality_penalty(const std::vector<TransformerBlock>& blocks) {
+  Tensor total;
+  for (const TransformerBlock& block : blocks) {
+    const Tensor penalty = block.attention.orthogonality_penalty();
+    total = total.defined() ? total + penalty : penalty;
+  }
+  return total;
+}
+
+}  // namespace lintel::nn

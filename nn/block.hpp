@@ -1,0 +1,52 @@
+// The block that Transformers are stacked from.
+#pragma once
+
+#include <vector>
+
+#include <lintel/nn/attention.hpp>
+#include <lintel/nn/feed_forward.hpp>
+#include <lintel/nn/norm.hpp>
+
+namespace lintel::nn {
+
+struct TransformerBlockConfig {
+  std::int64_t hidden = 128;
+  std::int64_t mlp = 512;
+  std::int64_t heads = 4;
+  AttentionConfig attention = KernelAttentionConfig{};
+  double dropout = 0;  ///< in the feedforward network
+};
+
+/// x ← x + attention(norm1(x)), x ← x + feed_forward(norm2(x)).
+/// Source: the pre-norm form of Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
+struct TransformerBlock {
+  LayerNorm norm1;
+  Attention attention;
+  LayerNorm norm2;
+  FeedForward feed_forward;
+
+  TransformerBlock(const TransformerBlockConfig& config, Rng& rng);
+
+  /// x (T, hidden) packed or (B, N, hidden) padded → the same shape; see `KernelAttention` for `causal`.
+  Tensor operator()(const Tensor& x, const Sequences& sequences, bool causal = false,
+                    const std::optional<Training>& training = std::nullopt) const;
+
+  static void visit(auto& self, auto&& f) {
+    f("norm1", self.norm1);
+    f("attention", self.attention);
+    f("norm2", self.norm2);
+    f("feed_forward", self.feed_forward);
+  }
+};
+
+/// `count` blocks of one config. Throws `Error` below 1.
+std::vector<TransformerBlock> make_blocks(std::int64_t count, const TransformerBlockConfig& config, Rng& rng);
+
+/// One block after the other; errors and records name them `blocks.0`, `blocks.1`, ….
+Tensor apply_blocks(const std::vector<TransformerBlock>& blocks, const Tensor& x, const Sequences& sequences,
+                    bool causal = false, const std::optional<Training>& training = std::nullopt);
+
+/// The sum of the blocks' orthogonality penalties, a scalar.
+Tensor orthogonality_penalty(const std::vector<TransformerBlock>& blocks);
+
+}  // namespace lintel::nn

@@ -1,0 +1,117 @@
+// The same seed gives the same bits, with any number of threads.
+#include <doctest/doctest.h>
+
+#include <lintel/core/parallel.hpp>
+#include <lintel/models/classifier.hpp>
+#include <lintel/models/language_model.hpp>
+#include <lintel/nn/clip.hpp>
+#include <lintel/nn/loss.hpp>
+#include <lintel/nn/optimiser.hpp>
+#include <lintel/nn/schedule.hpp>
+
+#include "module_helpers.hpp"
+
+using namespace lintel;
+using namespace lintel_test;
+
+namespace {
+
+constexpr std::int64_t vocab = 20, longest = 400;
+
+/// Sets the number of threads for the length of a scope.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(threads()) { set_threads(count); }
+  ~Threads() { set_threads(before_); }
+
+ private:
+  int before_;
+};
+
+/// About 2,000 random tokens: enough that seven threads are worth waking.
+Batch random_batch(Rng& rng) {
+  std::vector<std::vector<std::int64_t>> sequences(10);
+  std::vector<std::int64_t> labels;
+  for (auto& sequence : sequences) {
+    const std::int64_t length = 1 + rng.below(longest);
+    for (std::int64_t i = 0; i < length; ++i) sequence.push_back(rng.below(vocab));
+    labels.push_back(rng.below(10));
+  }
+  return {pack(sequences), Tensor({10}, labels)};
+}
+
+/// The weights after twenty steps on random data, with all that training has: dropout, clipping, weight decay.
+template <class Model, class Loss>
+Model train(Model model, const Loss& loss_of) {
+  nn::AdamW optimiser(model, {.weight_decay = 0.1});
+  const auto schedule = nn::Schedule::warmup_cosine(1e-3, 5, 20);
+  Rng data(7);
+  for (std::int64_t step = 1; step <= 20; ++step) {
+    const Batch batch = random_batch(data);
+    Tape tape(model);
+    Gradients gradients = tape.gradients(loss_of(model, batch, nn::Training{5, step}));
+    nn::clip_global_norm(gradients, 1);
+    optimiser.step(gradients, schedule(step));
+  }
+  return model;
+}
+
+models::Classifier train_classifier(const nn::AttentionConfig& attention, const std::string& pooling, int thread_count) {
+  const Threads scope(thread_count);
+  Rng rng(1);
+  const models::Classifier model({.vocab = vocab, .classes = 10, .max_length = longest, .hidden = 64, .mlp = 128,
+                                  .heads = 4, .blocks = 1, .attention = attention, .dropout = 0.1, .pooling = pooling},
+                                 rng);
+  return train(model, [](const auto& classifier, const Batch& batch, const nn::Training& training) {
+    return nn::cross_entropy(classifier(batch.tokens, training), batch.labels);
+  });
+}
+
+models::LanguageModel train_language_model(const nn::AttentionConfig& attention, int thread_count) {
+  const Threads scope(thread_count);
+  Rng rng(1);
+  const models::LanguageModel model({.vocab = vocab, .max_length = longest, .hidden = 64, .mlp = 128, .heads = 4,
+                                     .blocks = 1, .attention = attention, .dropout = 0.1}, rng);
+  return train(model, [](const auto& language_model, const Batch& batch, const nn::Training& training) {
+    return language_model.loss(batch.tokens, training);
+  });
+}
+
+template <class Model>
+bool same_weights(const Model& a, const Model& b) {
+  const auto left = nn::named_parameters(a), right = nn::named_parameters(b);
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](const NamedTensor& x, const NamedTensor& y) { return same_bits(x.tensor, y.tensor); });
+}
+
+}  // namespace
+
+TEST_CASE("twenty steps give the same bits with 1, 2 and 7 threads, and in two runs") {
+  const std::vector<nn::AttentionConfig> attentions = {
+      nn::KernelAttentionConfig{.feature_map = "glu", .layers = 2, .dropout = 0.1},
+      nn::KernelAttentionConfig{.feature_map = "lowrank_glu"}, nn::SoftmaxAttentionConfig{}};
+  for (const nn::AttentionConfig& attention : attentions) {
+    const std::string pooling = attention.index() == 0 ? "mean" : "cls";
+    const auto classifier = train_classifier(attention, pooling, 1);
+    CHECK(same_weights(classifier, train_classifier(attention, pooling, 1)));
+    CHECK(same_weights(classifier, train_classifier(attention, pooling, 2)));
+    CHECK(same_weights(classifier, train_classifier(attention, pooling, 7)));
+    const auto language_model = train_language_model(attention, 1);
+    CHECK(same_weights(language_model, train_language_model(attention, 2)));
+    CHECK(same_weights(language_model, train_language_model(attention, 7)));
+  }
+}
+
+TEST_CASE("with these sizes seven workers run") {
+  const Threads scope(7);
+  parallel_for(7, 1e6, [](std::int64_t) {});
+  if (threads_used_last() == 1) {
+    MESSAGE("SKIPPED: this build has no threads");
+    return;
+  }
+  Rng rng(1), data(7);
+  const nn::Linear up(64, 128, rng);
+  const Packed tokens = random_batch(data).tokens;
+  up(normal({tokens.ids.size(), 64}, 0, 1, rng));
+  CHECK(threads_used_last() == 7);
+}

@@ -1,0 +1,165 @@
+// Attention layers and the block around them.
+#include <doctest/doctest.h>
+
+#include <lintel/nn/attention.hpp>
+#include <lintel/nn/block.hpp>
+#include <lintel/ops/elementwise.hpp>
+
+#include "file_helpers.hpp"
+#include "module_helpers.hpp"
+
+using namespace lintel;
+using namespace lintel_test;
+
+namespace {
+
+const std::vector<nn::AttentionConfig> all_attentions = {
+    nn::KernelAttentionConfig{.feature_map = "linear", .bias = true}, nn::KernelAttentionConfig{},
+    nn::KernelAttentionConfig{.feature_map = "lowrank_glu", .layers = 2}, nn::SoftmaxAttentionConfig{}};
+
+nn::Attention random_attention(const nn::AttentionConfig& config, Rng& rng) {
+  const nn::Attention attention(8, 2, rng, config);
+  randomise(attention, rng);
+  return attention;
+}
+
+Sequences sequences_of(const std::vector<std::int64_t>& offsets) {
+  return Sequences::packed(Tensor({static_cast<std::int64_t>(offsets.size())}, offsets));
+}
+
+Tensor rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
+  return share_buffer(x, {end - begin, x.size(-1)}, begin * x.size(-1));
+}
+
+}  // namespace
+
+TEST_CASE("parameters of attention are named alike for every kind") {
+  Rng rng(1);
+  std::vector<std::string> names;
+  for (const auto& [name, x] : nn::named_parameters(nn::Attention(8, 2, rng, nn::SoftmaxAttentionConfig{}))) {
+    names.push_back(name);
+  }
+  const std::vector<std::string> projections = {"q.weight", "q.bias", "k.weight", "k.bias",
+                                                "v.weight", "v.bias", "o.weight", "o.bias"};
+  CHECK(names == projections);
+  const auto kernel = nn::named_parameters(nn::Attention(8, 2, rng));
+  REQUIRE(kernel.size() == 10);
+  CHECK(kernel[0].name == "q.weight");
+  CHECK(kernel[9].name == "feature_map.layers.0.gate");
+}
+
+TEST_CASE("attention does not look across sequences") {
+  Rng rng(1);
+  const Tensor x = normal({9, 8}, 0, 1, rng);
+  for (const nn::AttentionConfig& config : all_attentions) {
+    const nn::Attention attention = random_attention(config, rng);
+    const Tensor together = attention(x, sequences_of({0, 4, 5, 9}));
+    CHECK(largest_difference(rows(together, 0, 4), attention(rows(x, 0, 4), sequences_of({0, 4}))) < 1e-6);
+    CHECK(largest_difference(rows(together, 5, 9), attention(rows(x, 5, 9), sequences_of({0, 4}))) < 1e-6);
+  }
+}
+
+TEST_CASE("padded attention is packed attention, and padding has no influence") {
+  Rng rng(1);
+  const Tensor x = normal({2, 5, 8}, 0, 1, rng);
+  const Tensor packed = empty({8, 8});
+  std::copy_n(x.data<float>(), 3 * 8, write<float>(packed, "test"));
+  std::copy_n(x.data<float>() + 5 * 8, 5 * 8, write<float>(packed, "test") + 3 * 8);
+  for (const nn::AttentionConfig& config : all_attentions) {
+    const nn::Attention attention = random_attention(config, rng);
+    const Tensor found = attention(x, Sequences::padded(2, 5, {3, 5}));
+    CHECK(found.shape() == Shape{2, 5, 8});
+    const Tensor flat = share_buffer(found, {10, 8}), wanted = attention(packed, sequences_of({0, 3, 8}));
+    CHECK(largest_difference(rows(flat, 0, 3), rows(wanted, 0, 3)) < 1e-6);
+    CHECK(largest_difference(rows(flat, 5, 10), rows(wanted, 3, 8)) < 1e-6);
+  }
+}
+
+TEST_CASE("causal attention sees nothing that comes later, the other kind does") {
+  Rng rng(1);
+  const Tensor x = normal({6, 8}, 0, 1, rng), changed = clone(x);
+  write<float>(changed, "test")[5 * 8] += 1;
+  for (const nn::AttentionConfig& config : all_attentions) {
+    const nn::Attention attention = random_attention(config, rng);
+    const Tensor causal = attention(x, sequences_of({0, 6}), true), after = attention(changed, sequences_of({0, 6}), true);
+    CHECK(same_bits(rows(causal, 0, 5), rows(after, 0, 5)));
+    CHECK_FALSE(same_bits(rows(causal, 5, 6), rows(after, 5, 6)));
+    CHECK_FALSE(same_bits(rows(attention(x, sequences_of({0, 6})), 0, 5),
+                          rows(attention(changed, sequences_of({0, 6})), 0, 5)));
+  }
+}
+
+TEST_CASE("gradients of attention and of a whole block are right") {
+  Rng rng(1);
+  const Tensor x = normal({5, 4}, 0, 1, rng, DType::float64);
+  const Sequences sequences = sequences_of({0, 2, 5});
+  for (const nn::AttentionConfig& config : all_attentions) {
+    for (const bool causal : {false, true}) {
+      const auto block = in_float64(nn::TransformerBlock(
+          {.hidden = 4, .mlp = 6, .heads = 1, .attention = config}, rng));
+      randomise(block, rng);
+      gradcheck_module(block, x, [&](const nn::TransformerBlock& b, const Tensor& input) { return b(input, sequences, causal); });
+    }
+  }
+}
+
+TEST_CASE("queries and keys get dropout masks of their own") {
+  Rng rng(1);
+  const nn::KernelAttention attention(8, 2, rng, {.feature_map = "linear", .dropout = 0.5});
+  const Tensor x = normal({4, 8}, 0, 1, rng);
+  Tape tape(attention);
+  attention(x, sequences_of({0, 4}), false, nn::Training{1, 1});
+  int drops = 0;
+  for (const Record& record : tape.records()) drops += record.op == "dropout";
+  CHECK(drops == 2);
+  const nn::Training training{1, 1};
+  const Tensor same = ones({4, 2, 4});
+  CHECK_FALSE(same_bits(attention.feature_map(same, training.child(0)), attention.feature_map(same, training.child(1))));
+}
+
+TEST_CASE("a block adds what attention and the feedforward network find") {
+  Rng rng(1);
+  const nn::TransformerBlock block({.hidden = 8, .mlp = 16, .heads = 2}, rng);
+  const Tensor x = normal({6, 8}, 0, 1, rng);
+  const Sequences sequences = sequences_of({0, 6});
+  const Tensor attended = x + block.attention(block.norm1(x), sequences);
+  CHECK(same_bits(block(x, sequences), attended + block.feed_forward(block.norm2(attended))));
+}
+
+TEST_CASE("records name the layer they come from") {
+  Rng rng(1);
+  const auto blocks = nn::make_blocks(2, {.hidden = 8, .mlp = 16, .heads = 2}, rng);
+  const Tensor x = normal({6, 8}, 0, 1, rng);
+  Tape tape;
+  tape.watch(x);
+  nn::apply_blocks(blocks, x, sequences_of({0, 6}));
+  std::vector<std::string> layers;
+  for (const Record& record : tape.records()) layers.push_back(record.layer);
+  for (const char* wanted : {"blocks.0", "blocks.0.attention", "blocks.0.attention.feature_map", "blocks.1.feed_forward"}) {
+    CHECK(std::count(layers.begin(), layers.end(), wanted) > 0);
+  }
+}
+
+TEST_CASE("the penalty of a stack is the sum over its blocks, and zero for softmax") {
+  Rng rng(1);
+  const auto blocks = nn::make_blocks(2, {.hidden = 8, .mlp = 16, .heads = 2}, rng);
+  for (const auto& block : blocks) randomise(block, rng);
+  const double sum = blocks[0].attention.orthogonality_penalty().item() + blocks[1].attention.orthogonality_penalty().item();
+  CHECK(nn::orthogonality_penalty(blocks).item() == doctest::Approx(sum));
+  CHECK(nn::Attention(8, 2, rng, nn::SoftmaxAttentionConfig{}).orthogonality_penalty().item() == 0);
+}
+
+TEST_CASE("attention refuses heads that do not divide, other shapes and an unknown map") {
+  Rng rng(1);
+  CHECK(contains(error_of([&] { nn::Attention(130, 4, rng); }), "hidden size 130 does not divide into 4 heads"));
+  CHECK(contains(error_of([&] { nn::Attention(8, 0, rng); }), "hidden size 8 does not divide into 0 heads"));
+  CHECK(contains(error_of([&] { nn::Attention(10, 3, rng, nn::SoftmaxAttentionConfig{}); }), "does not divide into 3"));
+  CHECK(contains(error_of([&] { nn::Attention(8, 2, rng, nn::KernelAttentionConfig{.feature_map = "rbf"}); }),
+                 "unknown kind \"rbf\", one of linear, glu, lowrank_glu"));
+  const nn::Attention attention(8, 2, rng);
+  CHECK(contains(error_of([&] { attention(ones({8}), sequences_of({0, 1})); }), "attention: input has shape (8,), (T, 8)"));
+  CHECK(contains(error_of([&] { attention(ones({3, 4}), sequences_of({0, 3})); }), "attention: input has shape (3, 4)"));
+  CHECK(contains(error_of([&] { attention(Tensor(), sequences_of({0, 3})); }), "attention: the input is undefined"));
+  CHECK_FALSE(error_of([&] { attention(ones({3, 8}), sequences_of({0, 4})); }).empty());
+  CHECK(contains(error_of([&] { nn::make_blocks(0, {}, rng); }), "blocks: 0 blocks, at least 1 wanted"));
+}
