@@ -1,0 +1,181 @@
+"""A run from data to answers, as a user goes through it."""
+
+import json
+import re
+import unittest
+
+from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SMALL_MODEL, main
+
+
+class Help(CommandTest):
+    COMMANDS = (["data"], ["data", "listops"], ["train"], ["eval"], ["predict"], ["generate"], ["info"])
+
+    def test_every_command_has_help(self):
+        for command in ([], *self.COMMANDS):
+            with self.subTest(command):
+                self.assertIn(b"Usage: lintel", self.run_command(*command, "--help").stdout)
+
+    def test_the_help_of_train_tells_defaults_and_choices(self):
+        text = self.run_command("train", "--help").stdout.decode()
+        self.assertRegex(text, r"--learning-rate FLOAT.*0\.001")
+        self.assertRegex(re.sub(r"\s+", " ", text), "--attention TEXT.*kernel or softmax")
+
+
+class ListOps(CommandTest):
+    def make(self, out, *arguments):
+        return self.run_json("data", "listops", "--short", "--out", out, "--train", 300, "--valid", 40, "--test", 50,
+                             *arguments)
+
+    def test_the_same_seed_gives_the_same_files(self):
+        numbers = self.make("one")
+        self.make("two")
+        self.make("three", "--seed", 2)
+        for name, rows in (("train", 300), ("valid", 40), ("test", 50)):
+            self.assertEqual(self.read(f"one/{name}.tsv").count(b"\n"), rows + 1)
+            self.assertEqual(self.read(f"one/{name}.tsv"), self.read(f"two/{name}.tsv"))
+            self.assertNotEqual(self.read(f"one/{name}.tsv"), self.read(f"three/{name}.tsv"))
+        self.assertLess(0, numbers["majority_accuracy"])
+        self.assertLess(numbers["majority_accuracy"], 1)
+
+    def test_train_and_eval_print_what_a_model_must_beat(self):
+        self.make("data")
+        result = self.run_json("train", "--data", "data/train.tsv", "--valid", "data/valid.tsv", "--header",
+                               "--text-column", "Source", "--label-column", "Target", "--tokeniser", "listops",
+                               *SMALL_MODEL, "--max-length", 40, "--pooling", "mean", "--steps", 3, "--out", "run")
+        self.assertEqual(set(result["baselines"]), {"most frequent class", "best guess from the root operator"})
+        self.assertEqual(len(json.loads(self.read("run/tokeniser.json"))["words"]), 15)
+        self.assertGreater(result["tokens_per_second"], 0)
+        self.assertGreater(result["peak_rss_bytes"], 1 << 20)
+        self.assertGreaterEqual(result["padded_to_max_length"], result["padded_to_longest"])
+        self.assertGreaterEqual(result["padded_to_longest"], 1)
+        score = self.run_json("eval", "--run", "run", "--data", "data/test.tsv")
+        self.assertEqual(score["rows"], 50)
+        self.assertGreaterEqual(score["root_operator_accuracy"], score["majority_accuracy"])
+
+
+class Classify(CommandTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = cls("make_run")
+        cls.shared.setUp()
+        cls.shared.make_run()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shared.doCleanups()
+
+    def make_run(self):
+        self.write_rows("rows.tsv.gz", 400)
+        self.result = self.run_json("train", "--data", "rows.tsv.gz", *CLASSIFY, "--steps", 60, "--eval-every", 20,
+                                    "--learning-rate", 0.01, "--out", "run")
+        # Only the run's folder shall be needed from here on.
+        (self.folder / "rows.tsv.gz").unlink()
+
+    def setUp(self):
+        super().setUp()
+        if hasattr(type(self), "shared") and type(self).shared is not self:
+            self.folder = type(self).shared.folder
+
+    def test_the_run_learns_and_leaves_its_files(self):
+        self.assertEqual(type(self).shared.result["best"]["accuracy"], 1)
+        names = {path.name for path in (self.folder / "run").iterdir()}
+        self.assertEqual(names, {"config.json", "tokeniser.json", "labels.json", "log.jsonl", "report.html",
+                                 "best.safetensors", "last.safetensors", "state.safetensors"})
+        report = self.read("run/report.html").decode()
+        self.assertIn("<svg", report)
+        self.assertNotIn("http://", report.replace("http://www.w3.org", ""))
+        self.assertNotIn("https://", report)
+
+    def test_the_resolved_settings_reproduce_the_run(self):
+        config = json.loads(self.read("run/config.json"))
+        self.assertEqual((config["steps"], config["label_column"], config["hidden"]), (60, "1", 16))
+        self.write_rows("rows.tsv.gz", 400)
+        self.run_command("train", "--config", "run/config.json", "--out", "again")
+        self.assertEqual(self.read("again/best.safetensors"), self.read("run/best.safetensors"))
+        (self.folder / "rows.tsv.gz").unlink()
+
+    def test_eval_scores_raw_rows_of_another_layout(self):
+        self.write("new.csv", 'what,name\n"A  CAT, red",animal\nthe fern-stone!,plant\n""" moss",plant\n')
+        score = self.run_json("eval", "--run", "run", "--data", "new.csv", "--header", "--text-column", "what",
+                              "--label-column", "name")
+        self.assertEqual((score["rows"], score["accuracy"]), (3, 1))
+
+    def test_predict_reads_lines_and_tables(self):
+        lines = self.run_command("predict", "--run", "run", input=b"red cat seven\nblue oak\n\n").stdout.decode()
+        answers = [line.split("\t") for line in lines.splitlines()]
+        self.assertEqual([answer[0] for answer in answers[:2]], ["animal", "plant"])
+        self.assertEqual(len(answers), 3, "a text without a word is answered too")
+        self.assertTrue(all(0.5 <= float(answer[1]) <= 1 for answer in answers))
+        self.write("texts.txt", "red cat seven\nblue oak\n\n")
+        self.assertEqual(self.run_command("predict", "--run", "run", "texts.txt").stdout.decode(), lines)
+        self.write("rows.tsv", "?\tred cat seven\n?\tblue oak\n")
+        result = self.run_json("predict", "--run", "run", "rows.tsv")
+        self.assertEqual([answer["label"] for answer in result["predictions"]], ["animal", "plant"])
+        self.assertAlmostEqual(sum(result["predictions"][0]["probabilities"].values()), 1, places=5)
+
+    def test_a_row_of_many_unknown_words_and_one_too_long(self):
+        self.write("rows.tsv", "animal\t" + "zebra " * 100 + "\nplant\toak\n")
+        score = self.run_json("eval", "--run", "run", "--data", "rows.tsv")
+        self.assertEqual((score["rows"], score["truncated"]), (2, 1))
+
+    def test_info_lists_the_weights(self):
+        info = self.run_json("info", "run/best.safetensors")
+        self.assertEqual(info["parameters"], type(self).shared.result["parameters"])
+        tensors = {tensor["name"]: tensor for tensor in info["tensors"]}
+        self.assertEqual(tensors["blocks.0.attention.q.weight"], {"name": "blocks.0.attention.q.weight",
+                                                                  "dtype": "float32", "shape": [16, 16]})
+        self.assertIn("step", info["metadata"])
+
+
+class Options(CommandTest):
+    def test_options_go_before_the_config_file_and_dashes_are_underscores(self):
+        self.write_rows("rows.tsv", 60)
+        self.write("config.json", '{"label-column": "1", "text_column": "2", "tokeniser": "word", "hidden": 16, '
+                                  '"heads": 2, "blocks": 1, "data": "rows.tsv", "steps": 3, "max-length": 8}')
+        self.run_command("train", "--config", "config.json", "--hidden", 8, "--out", "run")
+        config = json.loads(self.read("run/config.json"))
+        self.assertEqual((config["hidden"], config["heads"], config["max_length"]), (8, 2, 8))
+
+    def test_softmax_attention_and_every_feature_map_train(self):
+        self.write_rows("rows.tsv", 60)
+        for name, options in {"softmax": ["--attention", "softmax"], "linear": ["--feature-map", "linear"],
+                              "glu2": ["--kernel-layers", 2, "--kernel-bias"],
+                              "lowrank": ["--feature-map", "lowrank_glu", "--kernel-layers", 3],
+                              "tokens": ["--batch-tokens", 60], "mean": ["--pooling", "mean"],
+                              "smooth": ["--label-smoothing", 0.1, "--schedule", "warmup_linear", "--warmup", 1]}.items():
+            with self.subTest(name):
+                result = self.run_json("train", "--data", "rows.tsv", *CLASSIFY, "--steps", 2, *options, "--out", name)
+                self.assertEqual(result["step"], 2)
+
+    def test_training_without_validation_keeps_the_last_weights(self):
+        self.write_rows("rows.tsv", 60)
+        result = self.run_json("train", "--data", "rows.tsv", "--valid-fraction", 0, *CLASSIFY, "--steps", 2,
+                               "--out", "run")
+        self.assertNotIn("best", result)
+        self.assertEqual(self.run_json("eval", "--run", "run", "--data", "rows.tsv")["rows"], 60)
+
+
+class Language(CommandTest):
+    def test_a_language_model_learns_scores_and_writes_on(self):
+        self.write_text("text.txt.gz", 6000)
+        result = self.run_json("train", "--data", "text.txt.gz", *LANGUAGE, "--max-length", 32, "--steps", 60,
+                               "--learning-rate", 0.01, "--out", "run")
+        self.assertLess(result["best"]["loss"], 3)
+        self.write("other.txt", "to be or not to be, that is the question. ")
+        score = self.run_json("eval", "--run", "run", "--data", "other.txt")
+        self.assertEqual(score["targets"], 41)
+        self.assertAlmostEqual(score["bits_per_byte"] * 0.6931471805599453, score["loss"], places=9)
+
+        generate = ["generate", "--run", "run", "--prompt", "to be", "--tokens", 60]
+        one = self.run_json(*generate, "--top-k", 5, "--top-p", 0.9, "--seed", 3)
+        self.assertEqual(self.run_json(*generate, "--top-k", 5, "--top-p", 0.9, "--seed", 3), one)
+        self.assertNotEqual(self.run_json(*generate, "--top-k", 5, "--seed", 4)["text"], one["text"])
+        self.assertEqual(len(one["text"]), 60)
+        greedy = self.run_json(*generate, "--temperature", 0)["text"]
+        self.assertEqual(self.run_json(*generate, "--top-k", 1, "--seed", 9)["text"], greedy)
+        streamed = self.run_command(*generate, "--temperature", 0).stdout.decode()
+        self.assertEqual(streamed, "to be" + greedy + "\n")
+
+
+if __name__ == "__main__":
+    main()

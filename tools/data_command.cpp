@@ -1,0 +1,89 @@
+// lintel data: makes data sets.
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include <lintel/core/atomic_file.hpp>
+#include <lintel/tools/command.hpp>
+#include <lintel/train/baselines.hpp>
+#include <lintel/train/listops.hpp>
+#include <lintel/train/number_text.hpp>
+
+namespace lintel::tools {
+namespace {
+
+using namespace lintel::train;
+
+struct ListOpsCommand {
+  bool is_short = false, plain = false, json = false;
+  std::string out;
+  ListOpsConfig config;
+};
+
+std::vector<TextRow> rows_of(const std::vector<ListOpsExample>& examples) {
+  std::vector<TextRow> rows;
+  for (const ListOpsExample& example : examples) {
+    rows.push_back({example.source(false), std::to_string(example.target()), "", 0});
+  }
+  return rows;
+}
+
+nlohmann::ordered_json baselines_of(const ListOpsSplits& splits) {
+  if (splits.train.empty() || splits.test.empty()) return nlohmann::ordered_json::object();
+  const std::vector<TextRow> train = rows_of(splits.train), test = rows_of(splits.test);
+  return {{"majority_accuracy", majority_accuracy(train, test)},
+          {"root_operator_accuracy", root_operator_accuracy(train, test)}};
+}
+
+int run_listops(const ListOpsCommand& command) {
+  ListOpsConfig config = command.is_short ? ListOpsConfig::short_variant() : ListOpsConfig();
+  config.seed = command.config.seed;
+  config.train = command.config.train;
+  config.valid = command.config.valid;
+  config.test = command.config.test;
+  const std::filesystem::path folder = command.out;
+  make_folders(folder);
+  const ListOpsSplits splits = generate_listops(config);
+  write_listops(folder / "train.tsv", splits.train, !command.plain);
+  write_listops(folder / "valid.tsv", splits.valid, !command.plain);
+  write_listops(folder / "test.tsv", splits.test, !command.plain);
+
+  std::cout << grouped_text(config.train) << " training, " << grouped_text(config.valid) << " validation and "
+            << grouped_text(config.test) << " test expressions in " << folder.string() << "; "
+            << grouped_text(splits.roots_drawn) << " were drawn\n";
+  const nlohmann::ordered_json baselines = baselines_of(splits);
+  if (!baselines.empty()) {
+    std::cout << "on the test expressions the most frequent value is right in "
+              << percent_text(baselines["majority_accuracy"].get<double>())
+              << ", the best guess from the root operator in "
+              << percent_text(baselines["root_operator_accuracy"].get<double>()) << "\n";
+  }
+  if (command.json) {
+    nlohmann::ordered_json json = {{"out", command.out},  {"train", config.train}, {"valid", config.valid},
+                                   {"test", config.test}, {"seed", config.seed},   {"roots_drawn", splits.roots_drawn}};
+    json.update(baselines);
+    print_json(json);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app, Action& action) {
+  CLI::App& data = *app.add_subcommand("data", "Make a data set");
+  data.require_subcommand(1);
+  auto command = std::make_shared<ListOpsCommand>();
+  CLI::App& listops = *data.add_subcommand(
+      "listops", "Nested list operations, as train.tsv, valid.tsv and test.tsv with the columns Source and Target");
+  listops.add_option("--out", command->out, "folder of the files, made if missing")->required();
+  listops.add_flag("--short", command->is_short, "8 to 40 tokens instead of Long Range Arena's 501 to 1999");
+  listops.add_option("--seed", command->config.seed, "the same seed gives the same files")->capture_default_str();
+  listops.add_option("--train", command->config.train, "training expressions")->capture_default_str();
+  listops.add_option("--valid", command->config.valid, "validation expressions")->capture_default_str();
+  listops.add_option("--test", command->config.test, "test expressions")->capture_default_str();
+  listops.add_flag("--plain", command->plain, "leave out the parentheses of the published files");
+  add_json_option(listops, command->json);
+  listops.callback([command, &action] { action = [command] { return run_listops(*command); }; });
+}
+
+}  // namespace lintel::tools

@@ -1,0 +1,59 @@
+#include <lintel/train/classify_task.hpp>
+
+#include <algorithm>
+
+#include <lintel/nn/loss.hpp>
+#include <lintel/ops/elementwise.hpp>
+#include <lintel/ops/sequences.hpp>
+#include <lintel/train/evaluate.hpp>
+
+namespace lintel::train {
+namespace {
+
+BatchOptions batch_options(const RunConfig& config) {
+  return {config.seed, config.batch, config.batch_tokens, config.length_window};
+}
+
+}  // namespace
+
+ClassifyTask::ClassifyTask(const RunConfig& config, models::Classifier model, ClassifyData train, ClassifyData valid)
+    : model_(std::move(model)),
+      train_(std::move(train)),
+      valid_(std::move(valid)),
+      schedule_(train_.lengths(), batch_options(config)),
+      label_smoothing_(config.label_smoothing),
+      penalty_(config.penalty),
+      max_length_(config.max_length) {}
+
+Tensor ClassifyTask::loss(const Items& items, const nn::Training& training) const {
+  std::vector<std::vector<std::int64_t>> sequences;
+  std::vector<std::int64_t> classes;
+  for (const std::int64_t row : items) {
+    sequences.push_back(train_.sequences[static_cast<std::size_t>(row)]);
+    classes.push_back(train_.labels[static_cast<std::size_t>(row)]);
+  }
+  const Tensor logits = model_(pack(sequences), training);  // (rows, classes)
+  const Tensor labels(Shape{static_cast<std::int64_t>(items.size())}, classes);
+  const Tensor loss = nn::cross_entropy(logits, labels, {.label_smoothing = label_smoothing_});
+  return penalty_ > 0 ? loss + penalty_ * model_.orthogonality_penalty() : loss;
+}
+
+TokenCount ClassifyTask::count_tokens(const Items& items) const {
+  TokenCount count;
+  std::int64_t longest = 0;
+  for (const std::int64_t row : items) {
+    const auto length = static_cast<std::int64_t>(train_.sequences[static_cast<std::size_t>(row)].size());
+    count.real += length;
+    longest = std::max(longest, length);
+  }
+  count.padded_to_longest = longest * static_cast<std::int64_t>(items.size());
+  count.padded_to_limit = max_length_ * static_cast<std::int64_t>(items.size());
+  return count;
+}
+
+std::optional<Evaluation> ClassifyTask::evaluate() const {
+  if (valid_.size() == 0) return std::nullopt;
+  return evaluate_classifier(model_, valid_);
+}
+
+}  // namespace lintel::train

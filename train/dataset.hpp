@@ -1,0 +1,62 @@
+// A run's data as a model takes it: sequences of ids with labels, or one long text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <lintel/train/labels.hpp>
+#include <lintel/train/run_config.hpp>
+#include <lintel/train/text_table.hpp>
+#include <lintel/train/tokeniser.hpp>
+
+namespace lintel::train {
+
+/// Rows to classify. `sequences`, `labels` and rows of the file correspond.
+struct ClassifyData {
+  std::vector<std::vector<std::int64_t>> sequences;  ///< none is empty
+  std::vector<std::int64_t> labels;                  ///< class indices; empty when the rows have none
+  std::int64_t truncated = 0;                        ///< rows cut to the model's length
+  std::int64_t dropped_tokens = 0;                   ///< tokens that this cost
+
+  std::int64_t size() const { return static_cast<std::int64_t>(sequences.size()); }
+  std::vector<std::int64_t> lengths() const;
+  std::string fingerprint() const;
+};
+
+/// A text and the part of it held out for validation.
+struct TextData {
+  std::string train;
+  std::string valid;
+};
+
+/// Where `config` says that a table keeps its text and labels.
+TableOptions table_options(const RunConfig& config);
+
+/// What is read of a row: its text and, if a second column is read, a space and that.
+std::string text_of(const TextRow& row);
+
+/// The number of items, of `count` in file order, that are trained on; the rest is held out. At least one of each where
+/// `fraction` is not 0. Throws `Error`, naming `what`, when there are too few.
+std::int64_t training_part(std::int64_t count, double fraction, const std::string& what);
+
+/// The tokeniser that `config` names, a word tokeniser with the vocabulary of `rows`.
+Tokeniser build_tokeniser(const RunConfig& config, const std::vector<TextRow>& rows);
+
+/// The classes that occur in `rows`.
+Labels build_labels(const std::vector<TextRow>& rows);
+
+/// The ids of one text, cut to `max_length`. A text without a token becomes one padding token, so that every sequence
+/// has a place to read.
+std::vector<std::int64_t> encode_text(const std::string& text, const Tokeniser& tokeniser, std::int64_t max_length);
+
+/// `rows` of the file `name` as ids and, where `labels` is given, classes. Throws `Error`, naming file and line, for a
+/// label that `labels` does not have.
+ClassifyData encode_rows(const std::vector<TextRow>& rows, const Tokeniser& tokeniser, const Labels* labels,
+                         std::int64_t max_length, const std::string& name);
+
+/// Reads the training text and the validation text of `config`, or holds out the end of the first. Throws `Error` if a
+/// file cannot be read, is empty or not UTF-8, or a part is shorter than two bytes.
+TextData load_text(const RunConfig& config);
+
+}  // namespace lintel::train

@@ -1,0 +1,10 @@
+#include <lintel/train/prepared_run.hpp>
+
+namespace lintel::train {
+
+PreparedRun prepare_run(const RunConfig& config, std::optional<RunVocabulary> vocabulary) {
+  if (config.task == "lm") return prepare_language_model(config, std::move(vocabulary));
+  return prepare_classifier(config, std::move(vocabulary));
+}
+
+}  // namespace lintel::train

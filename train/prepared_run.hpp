@@ -1,0 +1,37 @@
+// A run before its first step: data read, vocabulary built, model made.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lintel/train/report.hpp>
+#include <lintel/train/run_config.hpp>
+#include <lintel/train/run_folder.hpp>
+#include <lintel/train/task.hpp>
+
+namespace lintel::train {
+
+/// All that training needs, and what a report tells of the task.
+struct PreparedRun {
+  RunVocabulary vocabulary;
+  std::unique_ptr<Task> task;
+  std::string summary;                                   ///< what there is to train on, in a sentence
+  std::vector<ReportAccuracy> baselines;                 ///< what a classifier must beat
+  std::function<std::vector<ReportExample>()> examples;  ///< what the model, as it is then, makes of a few inputs
+};
+
+/// Reads the data of `config` and makes the model with its initial weights. `vocabulary` is that of a run that is
+/// resumed; without one, it is built from the training data. Throws `Error` for data that cannot be used.
+PreparedRun prepare_run(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
+
+/// `prepare_run` for the task "classify".
+PreparedRun prepare_classifier(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
+
+/// `prepare_run` for the task "lm".
+PreparedRun prepare_language_model(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
+
+}  // namespace lintel::train

@@ -1,0 +1,139 @@
+#include <lintel/train/run_config.hpp>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include <lintel/core/atomic_file.hpp>
+#include <lintel/core/error.hpp>
+#include <lintel/train/near_names.hpp>
+#include <lintel/train/settings.hpp>
+
+namespace lintel::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string with_underscores(std::string name) {
+  for (char& c : name) {
+    if (c == '-') c = '_';
+  }
+  return name;
+}
+
+// nlohmann-json converts silently between numbers and booleans, and wraps integers that do not fit.
+bool holds(const Json& value, const std::string&) { return value.is_string(); }
+bool holds(const Json& value, bool) { return value.is_boolean(); }
+bool holds(const Json& value, double) { return value.is_number(); }
+bool holds(const Json& value, std::uint64_t) { return value.is_number_unsigned(); }
+bool holds(const Json& value, std::int64_t) {
+  if (value.is_number_unsigned()) return value.get<std::uint64_t>() <= std::uint64_t(INT64_MAX);
+  return value.is_number_integer();
+}
+
+const char* wanted_type(const std::string&) { return "a string"; }
+const char* wanted_type(bool) { return "true or false"; }
+const char* wanted_type(double) { return "a number"; }
+const char* wanted_type(std::uint64_t) { return "a whole number from 0"; }
+const char* wanted_type(std::int64_t) { return "a whole number"; }
+
+template <class T>
+void read_setting(const Json& value, T& member, const std::string& source, const std::string& name) {
+  if (!holds(value, member)) fail(source, ": ", name, " wants ", wanted_type(member), ", got ", value.dump());
+  member = value.get<T>();
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+void check_setting(const Setting& setting, const std::string& value) {
+  if (setting.choices.empty()) return;
+  for (const std::string& choice : setting.choices) {
+    if (value == choice) return;
+  }
+  fail("settings: ", setting.name, " is ", joined(setting.choices), ", got \"", value, "\"",
+       did_you_mean(value, setting.choices));
+}
+
+void check_setting(const Setting&, bool) {}
+
+template <class Number>
+requires std::is_arithmetic_v<Number>
+void check_setting(const Setting& setting, Number value) {
+  const auto number = static_cast<double>(value);
+  if (number >= setting.minimum && number <= setting.maximum && std::isfinite(number)) return;
+  if (std::isinf(setting.maximum)) fail("settings: ", setting.name, " is ", setting.minimum, " or more, got ", value);
+  fail("settings: ", setting.name, " lies between ", setting.minimum, " and ", setting.maximum, ", got ", value);
+}
+
+}  // namespace
+
+std::vector<std::string> setting_names() {
+  std::vector<std::string> names;
+  const RunConfig config;
+  for_each_setting(config, [&](const Setting& setting, const auto&) { names.emplace_back(setting.name); });
+  return names;
+}
+
+Json to_json(const RunConfig& config) {
+  Json json;
+  for_each_setting(config, [&](const Setting& setting, const auto& member) { json[setting.name] = member; });
+  return json;
+}
+
+void merge(RunConfig& config, const Json& json, const std::string& source) {
+  if (!json.is_object()) fail(source, ": settings are a JSON object, got ", json.type_name());
+  for (const auto& [key, value] : json.items()) {
+    const std::string name = with_underscores(key);
+    bool found = false;
+    for_each_setting(config, [&](const Setting& setting, auto& member) {
+      if (name != setting.name) return;
+      found = true;
+      read_setting(value, member, source, name);
+    });
+    if (!found) fail(source, ": there is no setting \"", key, "\"", did_you_mean(key, setting_names()));
+  }
+}
+
+void merge_file(RunConfig& config, const std::string& path) {
+  const std::string text = read_file(path);
+  Json json;
+  try {
+    json = Json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    fail(path, ": is not JSON: ", error.what());
+  }
+  merge(config, json, path);
+}
+
+void check(const RunConfig& config) {
+  for_each_setting(config, [](const Setting& setting, const auto& member) { check_setting(setting, member); });
+  if (config.data.empty()) fail("settings: data is missing, the training file");
+  if (config.out.empty()) fail("settings: out is missing, the folder of the run");
+  if (config.steps == 0 && config.epochs == 0) fail("settings: steps and epochs are both 0");
+  if (config.hidden % config.heads != 0) {
+    fail("settings: hidden is a multiple of heads, got ", config.hidden, " and ", config.heads);
+  }
+  if (config.batch_tokens == 0 && config.accumulate > config.batch) {
+    fail("settings: a batch of ", config.batch, " cannot be cut into ", config.accumulate, " pieces");
+  }
+  if (config.task == "lm" && config.tokeniser != "byte") {
+    fail("settings: the language model reads bytes, got the tokeniser ", config.tokeniser);
+  }
+  if (config.task == "lm" && config.label_smoothing > 0) fail("settings: label_smoothing is for the task classify");
+}
+
+void check_resumable(const RunConfig& original, const RunConfig& wanted) {
+  const Json before = to_json(original);
+  const Json after = to_json(wanted);
+  for_each_setting(wanted, [&](const Setting& setting, const auto&) {
+    if (setting.may_change || before[setting.name] == after[setting.name]) return;
+    fail("resume: ", setting.name, " is ", before[setting.name].dump(), " in the run and cannot become ",
+         after[setting.name].dump());
+  });
+}
+
+}  // namespace lintel::train
