@@ -1,9 +1,9 @@
 // The spine: the whole library as one translation unit, `c++ -std=c++20 -I<forwarding headers> -c lintel.cpp`.
 //
-// The normal build compiles the files separately; this one keeps them fit for scripts/amalgamate, which writes this file
-// out in full. Names of helpers must therefore be unique across the library, and macros must not leak.
-// No flags are needed: the kernels are included once per instruction set, each time between pragmas that make the
-// compiler use that set for what is in between, and core/isa.cpp chooses among them when the program runs.
+// The normal build compiles the files separately; this one keeps them fit for scripts/amalgamate, which writes this
+// file out in full. Names of helpers must therefore be unique across the library, and macros must not leak. No flags
+// are needed: the kernels are included once per instruction set, each time between pragmas that make the compiler use
+// that set for what is in between, and core/isa.cpp chooses among them when the program runs.
 #define LINTEL_SPINE
 
 #if defined(__x86_64__)
@@ -99,7 +99,8 @@
 
 #if defined(LINTEL_HAVE_AVX512)
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma"))), \
+                             apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma")

@@ -10,6 +10,7 @@
 #include <lintel/core/shape.hpp>
 #include <lintel/core/tensor.hpp>
 #include <lintel/core/visit.hpp>
+
 #include <lintel/autograd/cotangent.hpp>
 #include <lintel/autograd/custom_op.hpp>
 #include <lintel/autograd/gradcheck.hpp>
@@ -17,6 +18,7 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/autograd/transforms.hpp>
 #include <lintel/autograd/views.hpp>
+
 #include <lintel/ops/activation.hpp>
 #include <lintel/ops/cross_entropy.hpp>
 #include <lintel/ops/dropout.hpp>
@@ -34,6 +36,7 @@
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax.hpp>
 #include <lintel/ops/softmax_attention.hpp>
+
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
@@ -50,6 +53,7 @@
 #include <lintel/nn/safetensors.hpp>
 #include <lintel/nn/schedule.hpp>
 #include <lintel/nn/training.hpp>
+
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>

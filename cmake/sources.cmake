@@ -82,6 +82,7 @@ lintel_room(ops
     gemm.hpp
     gemm.kernel.hpp
     gemm_block.hpp
+    gemm_dots.kernel.hpp
     gemm_pack.kernel.hpp
     kernel_attention.kernel.hpp
     kernel_attention_head.hpp

@@ -102,7 +102,8 @@ void AtomicFile::commit() {
   close_temporary();
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with(errno);
   temporary_.clear();
-  if (const int error_number = atomic_file_detail::flush_folder(atomic_file_detail::folder_of(path_))) fail_with(error_number);
+  const int error_number = atomic_file_detail::flush_folder(atomic_file_detail::folder_of(path_));
+  if (error_number != 0) fail_with(error_number);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {

@@ -205,12 +205,15 @@ LINTEL_INLINE vec<T> log1p(vec<T> x) {
 
 // ---- Powers --------------------------------------------------------------------------------------------------------
 
+/// Whether p has no fraction; false for NaN.
 template <class T>
 LINTEL_INLINE bool is_integer(T p) {
   constexpr T no_fraction = T(std::int64_t{1} << simd::ieee<T>::mantissa_bits);
-  return p >= no_fraction || p <= -no_fraction || static_cast<T>(static_cast<std::int64_t>(p)) == p;
+  if (!(p > -no_fraction && p < no_fraction)) return p == p;
+  return static_cast<T>(static_cast<std::int64_t>(p)) == p;
 }
 
+/// Whether p is odd; false for what is no integer.
 template <class T>
 LINTEL_INLINE bool is_odd(T p) {
   constexpr T all_even = T(std::int64_t{2} << simd::ieee<T>::mantissa_bits);
@@ -221,6 +224,7 @@ LINTEL_INLINE bool is_odd(T p) {
 /// T has. The exponents 0 to 3 multiply. NaN for a finite negative x and a p that is no integer.
 template <class T>
 LINTEL_INLINE vec<T> pow(vec<T> x, T p) {
+  if (p != p) return vec<T>(p);
   if (p == 0) return vec<T>(1);
   if (p == 1) return x;
   if (p == 2) return x * x;

@@ -50,49 +50,53 @@ LINTEL_INLINE vec<T, LINTEL_ISA> split_exponent(vec<T, LINTEL_ISA> a, vec<T, LIN
   return V::from_bits((moved & V::all_bits((Bits{1} << shift) - 1)) + V::all_bits(ieee<T>::sqrt_half));
 }
 
-/// Combines the lanes of a register: the upper half with the lower half, and again with what is left.
-template <int Width, class Register, class Combine>
-LINTEL_INLINE auto fold_lanes(Register a, Combine combine, LINTEL_ISA) {
-  if constexpr (Width == 16) {
-    a = combine(a, __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-    a = combine(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
-    a = combine(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-    a = combine(a, __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
-  } else if constexpr (Width == 8) {
-    a = combine(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3));
-    a = combine(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5));
-    a = combine(a, __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6));
-  } else if constexpr (Width == 4) {
-    a = combine(a, __builtin_shufflevector(a, a, 2, 3, 0, 1));
-    a = combine(a, __builtin_shufflevector(a, a, 1, 0, 3, 2));
+/// Combines the lanes: those of the upper half with those of the lower half, and again with what is left.
+template <class T, class Combine>
+LINTEL_INLINE T fold_lanes(vec<T, LINTEL_ISA> a, Combine combine) {
+  using V = vec<T, LINTEL_ISA>;
+  using Bits = typename V::bits_register;
+  Bits x = a.bits();
+  const auto combine_with = [&](Bits y) __attribute__((always_inline)) {
+    x = combine(V::from_bits(x), V::from_bits(y)).bits();
+  };
+  if constexpr (V::width == 16) {
+    combine_with(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    combine_with(__builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    combine_with(__builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    combine_with(__builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+  } else if constexpr (V::width == 8) {
+    combine_with(__builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3));
+    combine_with(__builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5));
+    combine_with(__builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6));
+  } else if constexpr (V::width == 4) {
+    combine_with(__builtin_shufflevector(x, x, 2, 3, 0, 1));
+    combine_with(__builtin_shufflevector(x, x, 1, 0, 3, 2));
   } else {
-    static_assert(Width == 2);
-    a = combine(a, __builtin_shufflevector(a, a, 1, 0));
+    static_assert(V::width == 2);
+    combine_with(__builtin_shufflevector(x, x, 1, 0));
   }
-  return a[0];
+  return V::from_bits(x).lanes()[0];
 }
 
 template <class T>
 LINTEL_INLINE T reduce_add(vec<T, LINTEL_ISA> a) {
-  using Register = typename vec<T, LINTEL_ISA>::register_type;
-  return fold_lanes<vec<T, LINTEL_ISA>::width>(
-      a.lanes(), [](Register x, Register y) __attribute__((always_inline))->Register { return x + y; }, LINTEL_ISA{});
+  using V = vec<T, LINTEL_ISA>;
+  return fold_lanes(
+      a, [](V x, V y) __attribute__((always_inline)) { return x + y; });
 }
 
 template <class T>
 LINTEL_INLINE T reduce_max(vec<T, LINTEL_ISA> a) {
-  using Register = typename vec<T, LINTEL_ISA>::register_type;
-  return fold_lanes<vec<T, LINTEL_ISA>::width>(
-      a.lanes(), [](Register x, Register y) __attribute__((always_inline))->Register { return x > y ? x : y; },
-      LINTEL_ISA{});
+  using V = vec<T, LINTEL_ISA>;
+  return fold_lanes(
+      a, [](V x, V y) __attribute__((always_inline)) { return max(x, y); });
 }
 
 template <class T>
 LINTEL_INLINE T reduce_min(vec<T, LINTEL_ISA> a) {
-  using Register = typename vec<T, LINTEL_ISA>::register_type;
-  return fold_lanes<vec<T, LINTEL_ISA>::width>(
-      a.lanes(), [](Register x, Register y) __attribute__((always_inline))->Register { return x < y ? x : y; },
-      LINTEL_ISA{});
+  using V = vec<T, LINTEL_ISA>;
+  return fold_lanes(
+      a, [](V x, V y) __attribute__((always_inline)) { return min(x, y); });
 }
 
 }  // namespace lintel::simd

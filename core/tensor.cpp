@@ -72,7 +72,7 @@ To convert_element(From value) {
 
 }  // namespace tensor_detail
 
-std::size_t Tensor::bytes() const { return static_cast<std::size_t>(size()) * dtype_size(dtype_); }
+std::size_t Tensor::bytes() const { return defined() ? static_cast<std::size_t>(size()) * dtype_size(dtype_) : 0; }
 
 const void* Tensor::checked_data(DType dtype) const {
   if (!defined()) fail("tensor: undefined, a tensor with elements wanted");

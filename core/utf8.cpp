@@ -26,7 +26,8 @@ Utf8Sequence utf8_sequence_of(unsigned char lead) {
 
 std::optional<Utf8Defect> find_utf8_defect(std::string_view text) {
   for (std::size_t start = 0; start < text.size();) {
-    const auto [length, second_low, second_high] = utf8_detail::utf8_sequence_of(static_cast<unsigned char>(text[start]));
+    const auto [length, second_low, second_high] =
+        utf8_detail::utf8_sequence_of(static_cast<unsigned char>(text[start]));
     if (length == 0) return Utf8Defect{start, false};
     for (std::size_t place = 1; place < length; ++place) {
       if (start + place == text.size()) return Utf8Defect{start, true};

@@ -19,10 +19,8 @@ ClassifierConfig completed(ClassifierConfig config) {
 }
 
 TokenEmbeddingConfig embedding_config(const ClassifierConfig& config) {
-  return {.vocab = config.vocab,
-          .max_length = config.max_length,
-          .hidden = config.hidden,
-          .cls = config.pooling == "cls"};
+  return {
+      .vocab = config.vocab, .max_length = config.max_length, .hidden = config.hidden, .cls = config.pooling == "cls"};
 }
 
 nn::TransformerBlockConfig block_config(const ClassifierConfig& config) {

@@ -53,8 +53,8 @@ struct Classifier {
   /// Logits (B, classes). Throws `Error` for no sequence, an empty one, one longer than max_length, or an id outside of
   /// the vocabulary.
   Tensor operator()(const Packed& tokens, const std::optional<nn::Training>& training = std::nullopt) const;
-  /// The same for ids (B, N), of which the first lengths[i] of row i count (none given: all). What stands in padding has
-  /// no influence, but must be ids of the vocabulary.
+  /// The same for ids (B, N), of which the first lengths[i] of row i count (none given: all). What stands in padding
+  /// has no influence, but must be ids of the vocabulary.
   Tensor operator()(const Tensor& ids, const std::vector<std::int64_t>& lengths = {},
                     const std::optional<nn::Training>& training = std::nullopt) const;
 

@@ -32,12 +32,14 @@ void check_input(const Tensor& x, std::int64_t hidden) {
 
 }  // namespace attention_detail
 
-KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const KernelAttentionConfig& config)
+KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
+                                 const KernelAttentionConfig& config)
     : q(hidden, hidden, rng),
       k(hidden, hidden, rng),
       v(hidden, hidden, rng),
       o(hidden, hidden, rng),
-      feature_map(head_count, attention_detail::head_dim(hidden, head_count), rng, attention_detail::feature_map_options(config)),
+      feature_map(head_count, attention_detail::head_dim(hidden, head_count), rng,
+                  attention_detail::feature_map_options(config)),
       heads(head_count),
       epsilon(config.epsilon) {}
 
@@ -47,13 +49,18 @@ Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, 
   const Tensor queries = feature_map(attention_detail::split_heads(q(x), heads), child_of(training, 0));
   const Tensor keys = feature_map(attention_detail::split_heads(k(x), heads), child_of(training, 1));
   const Tensor values = attention_detail::split_heads(v(x), heads);
-  const Tensor found = kernel_attention(queries, keys, values, sequences, sequences,
-                                        {.causal = causal, .epsilon = epsilon});
+  const Tensor found =
+      kernel_attention(queries, keys, values, sequences, sequences, {.causal = causal, .epsilon = epsilon});
   return o(reshape(found, x.shape()));
 }
 
-SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const SoftmaxAttentionConfig&)
-    : q(hidden, hidden, rng), k(hidden, hidden, rng), v(hidden, hidden, rng), o(hidden, hidden, rng), heads(head_count) {
+SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
+                                   const SoftmaxAttentionConfig&)
+    : q(hidden, hidden, rng),
+      k(hidden, hidden, rng),
+      v(hidden, hidden, rng),
+      o(hidden, hidden, rng),
+      heads(head_count) {
   attention_detail::head_dim(hidden, head_count);
 }
 

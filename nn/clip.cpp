@@ -16,7 +16,10 @@ double sum_of_squares(const Tensor& x) {
     const T* const elements = x.data<T>();
     parallel_blocks(x.size(), block, 1, [&](std::int64_t begin, std::int64_t end) {
       double sum = 0;
-      for (std::int64_t i = begin; i < end; ++i) sum += static_cast<double>(elements[i]) * static_cast<double>(elements[i]);
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto element = static_cast<double>(elements[i]);
+        sum += element * element;
+      }
       partial[static_cast<std::size_t>(begin / block)] = sum;
     });
   });

@@ -17,8 +17,8 @@ Tensor xavier_uniform(const Shape& shape, Rng& rng, DType dtype = DType::float32
 
 /// Each matrix drawn uniformly from those with orthonormal rows (out ≤ in: W Wᵀ = I) or columns (out > in: Wᵀ W = I):
 /// the Q of the QR decomposition of a Gaussian, with the diagonal of R positive.
-/// Source: Saxe, McClelland, Ganguli, ICLR 2014; the sign: Mezzadri, "How to generate random matrices from the classical
-/// compact groups", 2007. Throws `Error` below rank 2.
+/// Source: Saxe, McClelland, Ganguli, ICLR 2014; the sign: Mezzadri, "How to generate random matrices from the
+/// classical compact groups", 2007. Throws `Error` below rank 2.
 Tensor orthogonal(const Shape& shape, Rng& rng, DType dtype = DType::float32);
 
 }  // namespace lintel::nn

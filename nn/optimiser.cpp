@@ -1,4 +1,5 @@
 #include <cmath>
+#include <set>
 
 #include <lintel/core/parallel.hpp>
 #include <lintel/nn/optimiser.hpp>
@@ -18,6 +19,13 @@ void check_parameters(const char* optimiser, const std::vector<NamedTensor>& par
     if (parameter.dtype() == DType::float32 || parameter.dtype() == DType::float64) continue;
     fail(optimiser, ": parameter ", name, " is ", parameter.dtype(), ", float32 or float64 wanted");
   }
+}
+
+/// Without the second names of tensors that have two, which would be stepped twice.
+std::vector<NamedTensor> each_once(std::vector<NamedTensor> parameters) {
+  std::set<std::uint64_t> seen;
+  std::erase_if(parameters, [&](const NamedTensor& parameter) { return !seen.insert(parameter.tensor.id()).second; });
+  return parameters;
 }
 
 std::vector<Tensor> zeros_like(const std::vector<NamedTensor>& parameters) {
@@ -85,7 +93,7 @@ void adamw_update(const Tensor& parameter, const Tensor& first_moment, const Ten
 }  // namespace optimiser_detail
 
 SGD::SGD(std::vector<NamedTensor> parameters, const SgdOptions& options)
-    : parameters_(std::move(parameters)), options_(options) {
+    : parameters_(optimiser_detail::each_once(std::move(parameters))), options_(options) {
   optimiser_detail::check_option("SGD", "momentum", options.momentum, 1);
   optimiser_detail::check_option("SGD", "weight decay", options.weight_decay, HUGE_VAL);
   optimiser_detail::check_parameters("SGD", parameters_);
@@ -104,7 +112,9 @@ void SGD::step(const Gradients& gradients, double learning_rate) {
 }
 
 AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options)
-    : parameters_(std::move(parameters)), options_(options), step_(scalar(0, DType::int64)) {
+    : parameters_(optimiser_detail::each_once(std::move(parameters))),
+      options_(options),
+      step_(scalar(0, DType::int64)) {
   optimiser_detail::check_option("AdamW", "beta1", options.beta1, 1);
   optimiser_detail::check_option("AdamW", "beta2", options.beta2, 1);
   if (!(options.epsilon > 0)) fail("AdamW: epsilon is ", options.epsilon, ", above 0 wanted: it keeps 0 / 0 away");

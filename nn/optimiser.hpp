@@ -17,7 +17,8 @@ struct SgdOptions {
 /// The optimiser is a module: its state can be listed, saved and loaded like parameters.
 class SGD {
  public:
-  /// Optimises every tensor of `model`; it keeps handles, so that it writes into the model.
+  /// Optimises every tensor of `model`, one that two members share (tied weights) once. It keeps handles, so that it
+  /// writes into the model.
   template <Module M>
   explicit SGD(const M& model, const SgdOptions& options = {}) : SGD(named_parameters(model), options) {}
   /// Optimises some tensors only. Throws `Error` for options out of range or a tensor that is not floating-point.
@@ -53,7 +54,8 @@ struct AdamWOptions {
 /// `learning_rate`, as PyTorch has it. The optimiser is a module: its state can be listed, saved and loaded.
 class AdamW {
  public:
-  /// Optimises every tensor of `model`; it keeps handles, so that it writes into the model.
+  /// Optimises every tensor of `model`, one that two members share (tied weights) once. It keeps handles, so that it
+  /// writes into the model.
   template <Module M>
   explicit AdamW(const M& model, const AdamWOptions& options = {}) : AdamW(named_parameters(model), options) {}
   /// Optimises some tensors only. Throws `Error` for options out of range or a tensor that is not floating-point.

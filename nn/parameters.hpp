@@ -1,6 +1,9 @@
 // The tensors of a module as a list, counted, or copied.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,11 +16,17 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// A copy of `module` with buffers of its own, where a plain copy shares them. Its tensors have new identities.
+/// A copy of `module` with buffers of its own, where a plain copy shares them. Its tensors have new identities; two
+/// members that are one tensor (tied weights) stay one.
 template <Module M>
 M clone(const M& module) {
   M copy = module;
-  for_each_tensor(copy, [](const std::string&, Tensor& x) { x = clone(x); });
+  std::map<std::uint64_t, Tensor> cloned;
+  for_each_tensor(copy, [&](const std::string&, Tensor& x) {
+    const auto [place, is_new] = cloned.try_emplace(x.id());
+    if (is_new) place->second = clone(x);
+    x = place->second;
+  });
   return copy;
 }
 
@@ -32,11 +41,14 @@ std::vector<NamedTensor> named_parameters(const M& module) {
   return parameters;
 }
 
-/// The number of elements of all tensors of `module`.
+/// The number of elements of all tensors of `module`, each tensor counted once.
 template <Module M>
 std::int64_t parameter_count(const M& module) {
   std::int64_t count = 0;
-  for_each_tensor(module, [&](const std::string&, const Tensor& x) { count += x.size(); });
+  std::set<std::uint64_t> counted;
+  for_each_tensor(module, [&](const std::string&, const Tensor& x) {
+    if (counted.insert(x.id()).second) count += x.size();
+  });
   return count;
 }
 

@@ -79,7 +79,8 @@ Safetensors read(const std::filesystem::path& path) {
   InputFile file(path);
   const std::string text = read_header_text(file);
   nn::SafetensorsHeader header = nn::parse_safetensors_header(text, file.left());
-  Safetensors result{.tensors = std::vector<NamedTensor>(header.tensors.size()), .metadata = std::move(header.metadata)};
+  Safetensors result{.tensors = std::vector<NamedTensor>(header.tensors.size()),
+                     .metadata = std::move(header.metadata)};
   std::vector<std::size_t> by_place(header.tensors.size());
   for (std::size_t i = 0; i < by_place.size(); ++i) by_place[i] = i;
   std::sort(by_place.begin(), by_place.end(), [&](std::size_t a, std::size_t b) {
@@ -179,8 +180,8 @@ void copy_by_name(const std::vector<NamedTensor>& source, const std::vector<Name
       complaints.add("missing " + nn::quote_briefly(name));
     } else if (found->second->shape() != tensor.shape() || found->second->dtype() != tensor.dtype()) {
       std::ostringstream complaint;
-      complaint << nn::quote_briefly(name) << " is " << found->second->dtype() << " " << found->second->shape()
-                << ", " << tensor.dtype() << " " << tensor.shape() << " wanted";
+      complaint << nn::quote_briefly(name) << " is " << found->second->dtype() << " " << found->second->shape() << ", "
+                << tensor.dtype() << " " << tensor.shape() << " wanted";
       complaints.add(complaint.str());
     }
   }

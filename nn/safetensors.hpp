@@ -39,8 +39,8 @@ void save(const M& module, const std::filesystem::path& path, const Metadata& me
   write_safetensors(path, nn::named_parameters(module), metadata);
 }
 
-/// Sets the tensors of `module` from a file that holds exactly these names, types and shapes. Identities stay. Throws as
-/// `read_safetensors` and `copy_by_name` do; after an error the module is unchanged.
+/// Sets the tensors of `module` from a file that holds exactly these names, types and shapes. Identities stay. Throws
+/// as `read_safetensors` and `copy_by_name` do; after an error the module is unchanged.
 template <Module M>
 void load(M& module, const std::filesystem::path& path) {
   copy_by_name(read_safetensors(path).tensors, nn::named_parameters(module), "load: " + path.string());

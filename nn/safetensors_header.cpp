@@ -28,8 +28,8 @@ DType dtype_from_name(const std::string& name) {
 }
 
 std::string_view name_of_dtype(DType dtype) {
-  const auto found = std::find_if(dtype_names.begin(), dtype_names.end(),
-                                  [=](const DTypeName& row) { return row.dtype == dtype; });
+  const auto found =
+      std::find_if(dtype_names.begin(), dtype_names.end(), [=](const DTypeName& row) { return row.dtype == dtype; });
   return found->name;
 }
 
@@ -89,8 +89,8 @@ void check_coverage(const std::vector<SafetensorsEntry>& entries, std::int64_t d
 std::string format_entry(const SafetensorsEntry& entry) {
   std::string sizes;
   for (const std::int64_t size : entry.shape) sizes += (sizes.empty() ? "" : ",") + std::to_string(size);
-  return json_quote(entry.name) + ":{\"dtype\":\"" + std::string(name_of_dtype(entry.dtype)) + "\",\"shape\":[" + sizes +
-         "],\"data_offsets\":[" + std::to_string(entry.begin) + "," + std::to_string(entry.end) + "]}";
+  return json_quote(entry.name) + ":{\"dtype\":\"" + std::string(name_of_dtype(entry.dtype)) + "\",\"shape\":[" +
+         sizes + "],\"data_offsets\":[" + std::to_string(entry.begin) + "," + std::to_string(entry.end) + "]}";
 }
 
 }  // namespace safetensors_header_detail

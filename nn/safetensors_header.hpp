@@ -24,8 +24,8 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-/// Reads a header whose file holds `data_bytes` bytes of data. Throws an `Error` unless the tensors, each of the size its
-/// type and shape tell, cover the data without overlap or hole.
+/// Reads a header whose file holds `data_bytes` bytes of data. Throws an `Error` unless the tensors, each of the size
+/// its type and shape tell, cover the data without overlap or hole.
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::int64_t data_bytes);
 
 /// The text of a header, padded with spaces to a multiple of eight bytes so that the data after it is aligned.

@@ -16,7 +16,8 @@ void check(const char* name, double rate, std::int64_t warmup) {
 void check_decay(const char* name, double peak, std::int64_t warmup, std::int64_t steps, double floor) {
   check(name, peak, warmup);
   if (steps < warmup) fail(name, ": ends at step ", steps, ", before the warm-up ends at ", warmup);
-  if (!(floor >= 0 && floor <= peak)) fail(name, ": floor is ", floor, ", a number from 0 to the peak ", peak, " wanted");
+  if (!(floor >= 0 && floor <= peak))
+    fail(name, ": floor is ", floor, ", a number from 0 to the peak ", peak, " wanted");
 }
 
 /// Linear warm-up, then `floor + (peak − floor) · fall(progress)` with progress from 0 to 1.
@@ -46,13 +47,15 @@ Schedule Schedule::inverse_sqrt(double rate, std::int64_t warmup) {
 Schedule Schedule::warmup_cosine(double peak, std::int64_t warmup, std::int64_t steps, double floor) {
   schedule_detail::check_decay("warmup_cosine schedule", peak, warmup, steps, floor);
   const auto fall = [](double progress) { return 0.5 * (1 + std::cos(std::numbers::pi * progress)); };
-  return Schedule([=](std::int64_t step) { return schedule_detail::warmed_up(step, peak, warmup, steps, floor, fall); });
+  return Schedule(
+      [=](std::int64_t step) { return schedule_detail::warmed_up(step, peak, warmup, steps, floor, fall); });
 }
 
 Schedule Schedule::warmup_linear(double peak, std::int64_t warmup, std::int64_t steps, double floor) {
   schedule_detail::check_decay("warmup_linear schedule", peak, warmup, steps, floor);
   const auto fall = [](double progress) { return 1 - progress; };
-  return Schedule([=](std::int64_t step) { return schedule_detail::warmed_up(step, peak, warmup, steps, floor, fall); });
+  return Schedule(
+      [=](std::int64_t step) { return schedule_detail::warmed_up(step, peak, warmup, steps, floor, fall); });
 }
 
 double Schedule::operator()(std::int64_t step) const {

@@ -17,8 +17,8 @@ class Schedule {
   /// rate · min(1, step / warmup) / √max(step, warmup). The peak is rate / √warmup, not `rate`.
   /// Source: Long Range Arena (Tay et al., ICLR 2021); the form goes back to Vaswani et al., 2017.
   static Schedule inverse_sqrt(double rate, std::int64_t warmup);
-  /// Rises linearly to `peak` over `warmup` steps, then falls along half a cosine to `floor` at step `steps`, and stays.
-  /// Source: Loshchilov, Hutter, "SGDR", ICLR 2017.
+  /// Rises linearly to `peak` over `warmup` steps, then falls along half a cosine to `floor` at step `steps`, and
+  /// stays. Source: Loshchilov, Hutter, "SGDR", ICLR 2017.
   static Schedule warmup_cosine(double peak, std::int64_t warmup, std::int64_t steps, double floor = 0);
   /// Rises linearly to `peak` over `warmup` steps, then falls linearly to `floor` at step `steps`, and stays.
   static Schedule warmup_linear(double peak, std::int64_t warmup, std::int64_t steps, double floor = 0);

@@ -70,9 +70,9 @@ Tensor attend_by_sequence(const AttentionSizes& sizes, const Tensor& q, const Te
       parts.push_back(gap(queries.length(i)));
       continue;
     }
-    const Tensor o = attend(heads_first(flat_q, queries.begin(i), queries.end(i)),
-                            heads_first(flat_k, keys.begin(i), keys.end(i)),
-                            heads_first(flat_v, keys.begin(i), keys.end(i)));
+    const Tensor o =
+        attend(heads_first(flat_q, queries.begin(i), queries.end(i)), heads_first(flat_k, keys.begin(i), keys.end(i)),
+               heads_first(flat_v, keys.begin(i), keys.end(i)));
     parts.push_back(permute(o, {1, 0, 2}));
   }
   parts.push_back(gap(sizes.query_rows - next));

@@ -22,8 +22,8 @@ struct AttentionSizes {
   }
 };
 
-/// Throws an `Error` that names `op` unless q (…, H, m), k (…, H, m) and v (…, H, d) fit each other and the sequences, of
-/// which there are as many of queries as of keys, of equal lengths when `causal`.
+/// Throws an `Error` that names `op` unless q (…, H, m), k (…, H, m) and v (…, H, d) fit each other and the sequences,
+/// of which there are as many of queries as of keys, of equal lengths when `causal`.
 AttentionSizes check_attention(const char* op, const Tensor& q, const Tensor& k, const Tensor& v,
                                const Sequences& queries, const Sequences& keys, bool causal);
 

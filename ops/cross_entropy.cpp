@@ -45,7 +45,9 @@ std::int64_t count_labels(const Tensor& labels, std::int64_t classes, std::int64
 }
 
 /// Rows of one task, about 16,000 elements.
-std::int64_t block_of(std::int64_t classes) { return std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, classes)); }
+std::int64_t block_of(std::int64_t classes) {
+  return std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, classes));
+}
 
 /// The sum of the rows' losses; fills the rows' maxima and 1/Σ e^(x − maximum).
 template <class T>
@@ -75,13 +77,12 @@ Tensor dlogits_of(const Backward& b, double factor, const CrossEntropyOptions& o
   const std::int64_t* label = labels.data<std::int64_t>();
   Tensor dlogits = empty(logits.shape(), logits.dtype());
   T* dx = write<T>(dlogits, "cross_entropy");
-  parallel_blocks(rows, block_of(classes), cost * static_cast<double>(classes),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    active_kernels<T>().cross_entropy_backward(
-                        x + begin * classes, label + begin, m + begin, s + begin, static_cast<T>(factor),
-                        dx + begin * classes, end - begin, classes, options.ignore_index,
-                        static_cast<T>(options.label_smoothing));
-                  });
+  parallel_blocks(
+      rows, block_of(classes), cost * static_cast<double>(classes), [&](std::int64_t begin, std::int64_t end) {
+        active_kernels<T>().cross_entropy_backward(x + begin * classes, label + begin, m + begin, s + begin,
+                                                   static_cast<T>(factor), dx + begin * classes, end - begin, classes,
+                                                   options.ignore_index, static_cast<T>(options.label_smoothing));
+      });
   return dlogits;
 }
 

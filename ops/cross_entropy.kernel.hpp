@@ -20,15 +20,15 @@ template <class T>
     const std::int64_t count = columns - begin < chunk ? columns - begin : chunk;
     const T largest = max_over(part, count);
     if (largest > row.maximum) {
-      row.exponential_sum *=
-          on_scalar(row.maximum - largest, [](vec<T> a) __attribute__((always_inline)) { return exp(a); });
+      row.exponential_sum *= on_scalar(
+          row.maximum - largest, [](vec<T> a) __attribute__((always_inline)) { return exp(a); });
       row.maximum = largest;
     }
     // A chunk of −∞ alone adds nothing; −∞ − (−∞) would make it NaN.
     const vec<T> shift(row.maximum > -infinity<T> ? row.maximum : T(0));
-    row.exponential_sum += sum_over<T>(count, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      return exp(lanes.load(part + i) - shift);
-    });
+    row.exponential_sum += sum_over<T>(
+        count, [&](std::int64_t i, auto lanes)
+                   __attribute__((always_inline)) { return exp(lanes.load(part + i) - shift); });
     row.sum += sum_over<T>(
         count, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) { return lanes.load(part + i); });
   }
@@ -38,16 +38,16 @@ template <class T>
 /// Returns Σ over rows of (1 − smoothing)·loss(label) + smoothing·mean over classes of loss(class), where
 /// loss(class) = log Σ e^x − x[class]. Keeps each row's maximum and 1/Σ e^(x − maximum); ignored rows are skipped.
 template <class T>
-double cross_entropy_forward(const T* logits, const std::int64_t* labels, T* maximum, T* inverse_sum,
-                             std::int64_t rows, std::int64_t classes, std::int64_t ignore_index, T smoothing) {
+double cross_entropy_forward(const T* logits, const std::int64_t* labels, T* maximum, T* inverse_sum, std::int64_t rows,
+                             std::int64_t classes, std::int64_t ignore_index, T smoothing) {
   double total = 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     maximum[r] = inverse_sum[r] = 0;
     if (labels[r] == ignore_index) continue;
     const T* x = logits + r * classes;
     const LogitRow<T> row = read_logits(x, classes);
-    const T log_sum =
-        on_scalar(row.exponential_sum, [](vec<T> a) __attribute__((always_inline)) { return log(a); });
+    const T log_sum = on_scalar(
+        row.exponential_sum, [](vec<T> a) __attribute__((always_inline)) { return log(a); });
     T loss = (row.maximum - x[labels[r]]) + log_sum;
     // Only when asked for: 0 · ∞ would make the loss of a row with an excluded class (−∞) NaN.
     if (smoothing > 0) {
@@ -72,10 +72,11 @@ void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T
     T* dx = dlogits + r * classes;
     const bool ignored = labels[r] == ignore_index;
     const vec<T> shift(maximum[r]), scale(factor * inverse_sum[r]);
-    for_each_register<T>(classes, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      const vec<T> gradient = exp(lanes.load(x + i) - shift) * scale - uniform;
-      lanes.store(dx + i, ignored ? vec<T>::zero() : gradient);
-    });
+    for_each_register<T>(
+        classes, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          const vec<T> gradient = exp(lanes.load(x + i) - shift) * scale - uniform;
+          lanes.store(dx + i, ignored ? vec<T>::zero() : gradient);
+        });
     if (!ignored) dx[labels[r]] -= factor * (T(1) - smoothing);
   }
 }

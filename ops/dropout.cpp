@@ -31,11 +31,9 @@ Tensor dropout(const Tensor& x, double rate, std::uint64_t key) {
                                   static_cast<T>(1 / (1 - rate)));
     });
   });
-  record({.name = "dropout",
-          .inputs = {x},
-          .outputs = {y},
-          .saved = {},
-          .vjp = [rate, key](const Backward& b) { return std::vector{dropout(b.cotangent(), rate, key)}; }});
+  record({.name = "dropout", .inputs = {x}, .outputs = {y}, .saved = {}, .vjp = [rate, key](const Backward& b) {
+            return std::vector{dropout(b.cotangent(), rate, key)};
+          }});
   return y;
 }
 

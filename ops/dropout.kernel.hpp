@@ -41,8 +41,8 @@ constexpr int philox_counters = 64;
 /// y[i] = scale·x[i] where the random word of element first + i is at least `threshold`, else 0. `first` is a multiple
 /// of 4.
 template <class T>
-void dropout(const T* x, T* y, std::int64_t first, std::int64_t count, std::uint64_t key,
-                     std::uint32_t threshold, T scale) {
+void dropout(const T* x, T* y, std::int64_t first, std::int64_t count, std::uint64_t key, std::uint32_t threshold,
+             T scale) {
   constexpr std::int64_t tile = 4 * philox_counters;
   std::uint32_t words[tile];
   for (std::int64_t begin = 0; begin < count; begin += tile) {

@@ -36,15 +36,26 @@ struct UnaryRule {
 /// The slope of a piecewise linear function, a constant to every tape.
 Tensor slope(const UnaryRule& rule, const Tensor& saved, double parameter);
 
-/// Φ'(x), the density of the normal distribution.
-Tensor normal_density(const Tensor& x) {
-  const double at_zero = 0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2;
-  return mul(exp(mul(square(x), -0.5)), at_zero);
+/// `x` between ±limit, beyond which a derivative is constant: there a square may overflow, and 0·∞ is NaN.
+Tensor bounded(const Tensor& x, double limit) { return maximum(minimum(x, limit), -limit); }
+
+/// 2/√π·e^(−x²).
+Tensor erf_derivative(const Tensor& x, double) {
+  return mul(exp(neg(square(bounded(x, 30)))), 2 * std::numbers::inv_sqrtpi);
+}
+
+/// Φ(x) + x·Φ'(x).
+Tensor gelu_derivative(const Tensor& x, double) {
+  const double density_at_zero = 0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2;
+  const Tensor distribution = mul(add(erf(mul(x, 0.5 * std::numbers::sqrt2)), 1.0), 0.5);
+  const Tensor density = mul(exp(mul(square(bounded(x, 40)), -0.5)), density_at_zero);
+  return add(distribution, mul(x, density));
 }
 
 /// With u = √(2/π)·(x + 0.044715·x³): (1 + tanh u)/2 + x·(1 − tanh² u)/2·u'.
-Tensor gelu_tanh_derivative(const Tensor& x, double) {
+Tensor gelu_tanh_derivative(const Tensor& unbounded, double) {
   const double factor = std::numbers::inv_sqrtpi * std::numbers::sqrt2;
+  const Tensor x = bounded(unbounded, 20);
   const Tensor x_squared = square(x);
   const Tensor t = tanh(mul(mul(x, add(mul(x_squared, 0.044715), 1.0)), factor));
   const Tensor inner = mul(add(mul(x_squared, 3 * 0.044715), 1.0), factor);
@@ -68,16 +79,11 @@ constexpr UnaryRule unary_rules[] = {
        return exponent == 0 ? zeros(x.shape(), x.dtype()) : mul(pow(x, exponent - 1), exponent);
      }},
     {Unary::tanh, "tanh", 10, Saves::output, [](const Tensor& y, double) { return sub(1.0, square(y)); }},
-    {Unary::erf, "erf", 12, Saves::input,
-     [](const Tensor& x, double) { return mul(exp(neg(square(x))), 2 * std::numbers::inv_sqrtpi); }},
+    {Unary::erf, "erf", 12, Saves::input, erf_derivative},
     {Unary::sigmoid, "sigmoid", 10, Saves::output, [](const Tensor& y, double) { return mul(y, sub(1.0, y)); }},
     {Unary::softplus, "softplus", 16, Saves::input, [](const Tensor& x, double) { return sigmoid(x); }},
     {Unary::relu, "relu", 1, Saves::input, nullptr},
-    {Unary::gelu, "gelu", 16, Saves::input,
-     [](const Tensor& x, double) {
-       const Tensor distribution = mul(add(erf(mul(x, 0.5 * std::numbers::sqrt2)), 1.0), 0.5);
-       return add(distribution, mul(x, normal_density(x)));
-     }},
+    {Unary::gelu, "gelu", 16, Saves::input, gelu_derivative},
     {Unary::gelu_tanh, "gelu (tanh form)", 12, Saves::input, gelu_tanh_derivative},
     {Unary::silu, "silu", 10, Saves::input,
      [](const Tensor& x, double) {
@@ -158,12 +164,15 @@ Tensor apply_unary(Unary function, const Tensor& x, double parameter = 0) {
 /// The cotangent of one operand, of the shape of the result, from the result's and both operands.
 using OperandVjp = Tensor (*)(const Tensor& cotangent, const Tensor& a, const Tensor& b);
 
+/// A set of operands.
+enum Operands : unsigned { neither = 0, operand_a = 1, operand_b = 2, both = 3 };
+
 struct BinaryRule {
   Binary kernel;
   const char* name;
   OperandVjp vjp_a, vjp_b;
-  /// Which operands each of them reads.
-  bool vjp_a_reads_a, vjp_a_reads_b, vjp_b_reads_a, vjp_b_reads_b;
+  /// What each of them reads.
+  Operands needs_a, needs_b;
 };
 
 /// Undoes the broadcasting of an operand of `shape`.
@@ -198,18 +207,16 @@ Tensor share_cotangent(const Tensor& cotangent, const Tensor& a, const Tensor& b
 constexpr OperandVjp pass = [](const Tensor& g, const Tensor&, const Tensor&) { return g; };
 
 constexpr BinaryRule binary_rules[] = {
-    {Binary::add, "add", pass, pass, false, false, false, false},
-    {Binary::sub, "sub", pass, [](const Tensor& g, const Tensor&, const Tensor&) { return neg(g); }, false, false,
-     false, false},
+    {Binary::add, "add", pass, pass, neither, neither},
+    {Binary::sub, "sub", pass, [](const Tensor& g, const Tensor&, const Tensor&) { return neg(g); }, neither, neither},
     {Binary::mul, "mul", [](const Tensor& g, const Tensor&, const Tensor& b) { return mul(g, b); },
-     [](const Tensor& g, const Tensor& a, const Tensor&) { return mul(g, a); }, false, true, true, false},
+     [](const Tensor& g, const Tensor& a, const Tensor&) { return mul(g, a); }, operand_b, operand_a},
     {Binary::div, "div", [](const Tensor& g, const Tensor&, const Tensor& b) { return div(g, b); },
-     [](const Tensor& g, const Tensor& a, const Tensor& b) { return neg(mul(div(g, b), div(a, b))); }, false, true,
-     true, true},
-    {Binary::maximum, "maximum", share_cotangent<Binary::maximum, true>, share_cotangent<Binary::maximum, false>, true,
-     true, true, true},
-    {Binary::minimum, "minimum", share_cotangent<Binary::minimum, true>, share_cotangent<Binary::minimum, false>, true,
-     true, true, true},
+     [](const Tensor& g, const Tensor& a, const Tensor& b) { return neg(mul(div(g, b), div(a, b))); }, operand_b, both},
+    {Binary::maximum, "maximum", share_cotangent<Binary::maximum, true>, share_cotangent<Binary::maximum, false>, both,
+     both},
+    {Binary::minimum, "minimum", share_cotangent<Binary::minimum, true>, share_cotangent<Binary::minimum, false>, both,
+     both},
 };
 static_assert(std::size(binary_rules) == binary_count);
 
@@ -234,14 +241,12 @@ Tensor apply_binary(Binary function, const Tensor& a, const Tensor& b) {
   with_float_type(rule.name, a.dtype(), [&]<class T>() { run_binary<T>(rule, a, b, y); });
   const bool a_tracked = is_recording({a}), b_tracked = is_recording({b});
   if (!a_tracked && !b_tracked) return y;
-  // A constant factor must not keep the other operand alive, so an operand is saved only for a cotangent that is
-  // tracked.
-  const bool keep_a = (a_tracked && rule.vjp_a_reads_a) || (b_tracked && rule.vjp_b_reads_a);
-  const bool keep_b = (a_tracked && rule.vjp_a_reads_b) || (b_tracked && rule.vjp_b_reads_b);
+  // A constant factor must not keep the other operand alive: what a cotangent needs is saved only if it is tracked.
+  const unsigned needed = (a_tracked ? rule.needs_a : neither) | (b_tracked ? rule.needs_b : neither);
   record({.name = rule.name,
           .inputs = {a, b},
           .outputs = {y},
-          .saved = {keep_a ? a : Tensor(), keep_b ? b : Tensor()},
+          .saved = {needed & operand_a ? a : Tensor(), needed & operand_b ? b : Tensor()},
           .vjp = [&rule, a_shape = a.shape(), b_shape = b.shape()](const Backward& backward) {
             const Tensor &g = backward.cotangent(), &saved_a = backward.saved(0), &saved_b = backward.saved(1);
             std::vector<Tensor> cotangents(2);

@@ -1,9 +1,10 @@
 // Elementwise functions and their kernels, once per instruction set: no include guard, see kernels.isa.hpp.
 //
 // A function is a row of the tables below: its index and name, f, and df. To add one, write its row, append it to the
-// list behind the table, and add its enumerator in kernel_table.hpp. At a kink the derivative is PyTorch's: abs'(0) =
-// relu'(0) = 0, elu'(0) = alpha, and equal arguments of maximum or minimum get half the gradient each. sqrt'(0) and
-// rsqrt'(0) are infinite, as IEEE arithmetic gives them.
+// list behind the table, and add its enumerator in kernel_table.hpp, which says which of x and y its df may read.
+//
+// At a kink the derivative is PyTorch's: abs'(0) = relu'(0) = 0, elu'(0) = alpha, and equal arguments of maximum or
+// minimum get half the gradient each. sqrt'(0) and rsqrt'(0) are infinite, as IEEE arithmetic gives them.
 
 namespace lintel::kernels::LINTEL_ISA {
 

@@ -55,7 +55,8 @@ void check_layer(const Layer& layer) {
   check_defined(layer.op, layer.x, "x");
   if (layer.x.rank() < 2) fail(layer.op, ": x has shape ", layer.x.shape(), ", (..., heads, head_dim) wanted");
   check_defined(layer.op, layer.weight, "weight");
-  if (layer.weight.rank() != 3) fail(layer.op, ": weight has shape ", layer.weight.shape(), ", (heads, out, in) wanted");
+  if (layer.weight.rank() != 3)
+    fail(layer.op, ": weight has shape ", layer.weight.shape(), ", (heads, out, in) wanted");
   const Sizes sizes = sizes_of(layer);
   check_shape(layer, layer.weight, {sizes.heads, sizes.out, sizes.in}, "weight");
   if (layer.bias.defined()) check_shape(layer, layer.bias, {sizes.heads, sizes.out}, "bias");
@@ -96,8 +97,7 @@ template <class T>
 struct Buffers {
   Scratch<T> u, t, low;
 
-  explicit Buffers(const Sizes& s)
-      : u(block * s.out), t(s.gated ? block * s.out : 0), low(block * s.rank) {}
+  explicit Buffers(const Sizes& s) : u(block * s.out), t(s.gated ? block * s.out : 0), low(block * s.rank) {}
 };
 
 /// Fills u, and low and t where there is a gate.
@@ -129,8 +129,9 @@ void forward(const Layer& layer, const Sizes& s, const Tensor& y) {
     const Buffers<T> buffers(s);
     const Block<T> u = s.gated ? Block<T>{buffers.u, s.out} : result;
     pre_activations<T>(p, s, rows, x, u, buffers);
-    active_kernels<T>().feature_map_forward(layer.activation, u.first, u.stride, s.gated ? static_cast<const T*>(buffers.t) : nullptr,
-                                            result.first, result.stride, rows, s.out);
+    active_kernels<T>().feature_map_forward(layer.activation, u.first, u.stride,
+                                            s.gated ? static_cast<const T*>(buffers.t) : nullptr, result.first,
+                                            result.stride, rows, s.out);
   });
 }
 
@@ -165,7 +166,8 @@ void backward_block(const Layer& layer, const Sizes& s, const HeadParameters<con
   const Block<T> dlow{dlow_buffer, s.rank};
   const Block<const T> weight{p.weight, s.in}, gate{p.gate, s.gate_in}, down{p.down, s.in};
   pre_activations<T>(p, s, rows, x, du, buffers);
-  kernels.feature_map_backward(layer.activation, g.first, g.stride, du.first, s.gated ? dt.first : nullptr, rows, s.out);
+  kernels.feature_map_backward(layer.activation, g.first, g.stride, du.first, s.gated ? dt.first : nullptr, rows,
+                               s.out);
   if (s.lowered) multiply<T>(rows, s.rank, s.out, dt, gate, dlow);
   if (d) {
     multiply_transposed_a<T>(s.out, s.in, rows, du, x, {d->weight, s.in}, true);
@@ -185,7 +187,8 @@ void backward_block(const Layer& layer, const Sizes& s, const HeadParameters<con
 }
 
 /// Fills dx where it is defined, and returns the sum of the parameters' gradients where `with_parameters`.
-/// Tasks are heads of stretches of rows, at most 16 of these: each has its own sums, which are as large as the parameters.
+/// Tasks are heads of stretches of rows, at most 16 of these: each has its own sums, which are as large as the
+/// parameters.
 template <class T>
 Tensor backward(const Layer& layer, const Sizes& s, const Tensor& cotangent, const Tensor& dx, bool with_parameters) {
   constexpr std::int64_t most_stretches = 16, fewest_rows = 2048;
@@ -256,17 +259,18 @@ Tensor apply(const Layer& layer) {
   check_layer(layer);
   Tensor y = empty(layer.x.shape().with(-1, layer.weight.size(1)), layer.x.dtype());
   with_float_type(layer.op, layer.x.dtype(), [&]<class T>() { forward<T>(layer, sizes_of(layer), y); });
-  record({.name = layer.op,
-          .inputs = layer.inputs(),
-          .outputs = {y},
-          .saved = layer.inputs(),
-          .vjp =
-              [op = layer.op, activation = layer.activation](const Backward& b) {
-                return feature_map_vjp({op, activation, b.saved(0), b.saved(1), b.saved(2), b.saved(3), b.saved(4), b.saved(5)}, b);
-              },
-          .definition = [activation = layer.activation](const std::vector<Tensor>& inputs) {
-            return std::vector{definition(activation, inputs)};
-          }});
+  record(
+      {.name = layer.op,
+       .inputs = layer.inputs(),
+       .outputs = {y},
+       .saved = layer.inputs(),
+       .vjp =
+           [op = layer.op, activation = layer.activation](const Backward& b) {
+             return feature_map_vjp(
+                 {op, activation, b.saved(0), b.saved(1), b.saved(2), b.saved(3), b.saved(4), b.saved(5)}, b);
+           },
+       .definition = [activation = layer.activation](
+                         const std::vector<Tensor>& inputs) { return std::vector{definition(activation, inputs)}; }});
   return y;
 }
 

@@ -1,11 +1,11 @@
 // The layers of a trainable feature map φ: a small network for each head, applied to its queries and keys.
 //
-// x (…, H, in) has a row for each token and head; every head has weights of its own; the result is (…, H, out). Heads are
-// read and written in place, with rows H·in and H·out apart. float32 or float64, one type for all. f is the identity or
-// softplus, σ the logistic function, ⊙ goes element by element. Only x and the parameters are saved: pre-activations are
-// computed again in the backward pass, block by block.
-// Every function throws `Error` for other shapes or types. A bias may be absent: `Tensor()`.
-// Source: Yorsh, Kovalenko, "Linear self-attention approximation via trainable feedforward kernel", arXiv 2211.04076.
+// x (…, H, in) has a row for each token and head; every head has weights of its own; the result is (…, H, out). Heads
+// are read and written in place, with rows H·in and H·out apart. float32 or float64, one type for all. f is the
+// identity or softplus, σ the logistic function, ⊙ goes element by element. Only x and the parameters are saved:
+// pre-activations are computed again in the backward pass, block by block. Every function throws `Error` for other
+// shapes or types. A bias may be absent: `Tensor()`. Source: Yorsh, Kovalenko, "Linear self-attention approximation via
+// trainable feedforward kernel", arXiv 2211.04076.
 #pragma once
 
 #include <lintel/core/tensor.hpp>

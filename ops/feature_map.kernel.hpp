@@ -18,10 +18,11 @@ template <class T>
 void feature_map_forward(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, T* y,
                          std::int64_t y_stride, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t r = 0; r < rows; ++r, u += u_stride, y += y_stride) {
-    for_each_register<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      const vec<T> value = feature_value(f, lanes.load(u + i));
-      lanes.store(y + i, t ? value * sigmoid(lanes.load(t + i)) : value);
-    });
+    for_each_register<T>(
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          const vec<T> value = feature_value(f, lanes.load(u + i));
+          lanes.store(y + i, t ? value * sigmoid(lanes.load(t + i)) : value);
+        });
     if (t) t += columns;
   }
 }
@@ -31,16 +32,17 @@ template <class T>
 void feature_map_backward(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, T* t, std::int64_t rows,
                           std::int64_t columns) {
   for (std::int64_t r = 0; r < rows; ++r, g += g_stride, u += columns) {
-    for_each_register<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      const vec<T> upstream = lanes.load(g + i), pre = lanes.load(u + i);
-      if (t) {
-        const vec<T> gate = sigmoid(lanes.load(t + i));
-        lanes.store(t + i, upstream * feature_value(f, pre) * (gate * (vec<T>(T(1)) - gate)));
-        lanes.store(u + i, upstream * feature_slope(f, pre) * gate);
-      } else {
-        lanes.store(u + i, upstream * feature_slope(f, pre));
-      }
-    });
+    for_each_register<T>(
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          const vec<T> upstream = lanes.load(g + i), pre = lanes.load(u + i);
+          if (t) {
+            const vec<T> gate = sigmoid(lanes.load(t + i));
+            lanes.store(t + i, upstream * feature_value(f, pre) * (gate * (vec<T>(T(1)) - gate)));
+            lanes.store(u + i, upstream * feature_slope(f, pre) * gate);
+          } else {
+            lanes.store(u + i, upstream * feature_slope(f, pre));
+          }
+        });
     if (t) t += columns;
   }
 }

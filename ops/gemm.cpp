@@ -16,12 +16,15 @@ namespace gemm_detail {
 template <class T>
 constexpr std::int64_t depth_block = 2048 / sizeof(T);
 constexpr std::int64_t column_block = 1024;
+constexpr std::int64_t cache_line = 64;  // bytes
 /// Elements of B that are packed at once for all tasks to share: they should fit the last-level cache.
 template <class T>
 constexpr std::int64_t shared_elements = (std::int64_t{8} << 20) / sizeof(T);
 /// Elements of all partial sums of a product whose inner dimension is split.
 template <class T>
 constexpr std::int64_t partial_elements = (std::int64_t{8} << 20) / sizeof(T);
+/// Rows up to which dot products are considered.
+constexpr std::int64_t few_rows = 8;
 /// Tasks that a product should fall into, so that the threads of a larger machine all get some.
 constexpr std::int64_t enough_tasks = 16;
 /// Multiply-adds in the time of one elementary operation of `parallel_for`.
@@ -107,8 +110,7 @@ std::int64_t depth_blocks(Range depth) {
 /// The stretches of the inner dimension that are computed one after the other.
 template <class T>
 Range depth_block_of(Range depth, std::int64_t index) {
-  constexpr std::int64_t cache_line = 64 / sizeof(T);
-  return part_of(depth, depth_blocks<T>(depth), index, cache_line);
+  return part_of(depth, depth_blocks<T>(depth), index, cache_line / sizeof(T));
 }
 
 template <class T>
@@ -135,22 +137,38 @@ struct SharedB {
   }
 };
 
-/// Sets what is added to a block of C: C itself after the first stretch of the inner dimension.
+/// Part of a product, its operands where they lie. C itself is added after the first stretch of the inner dimension.
 template <class T>
-void set_addend(const Product<T>& product, bool first, std::int64_t first_column, GemmBlock<T>& block) {
-  if (!first || product.epilogue.accumulate) {
+GemmBlock<T> block_of(const Product<T>& product, Range rows, Range columns, Range depth) {
+  GemmBlock<T> block{};
+  block.rows = rows.size();
+  block.columns = columns.size();
+  block.depth = depth.size();
+  block.alpha = product.alpha;
+  block.a = element_of(product.a, rows.begin, depth.begin);
+  block.a_stride = product.a.leading_dimension;
+  block.a_transposed = product.a.transposed;
+  block.b = element_of(product.b, depth.begin, columns.begin);
+  block.b_stride = product.b.leading_dimension;
+  block.c = product.c + rows.begin * product.c_stride + columns.begin;
+  block.c_stride = product.c_stride;
+  if (depth.begin > 0 || product.epilogue.accumulate) {
     block.addend = block.c;
     block.addend_stride = block.c_stride;
   } else if (product.epilogue.bias) {
-    block.addend = product.epilogue.bias + first_column;
-    block.addend_stride = 0;
+    block.addend = product.epilogue.bias + columns.begin;
   }
+  return block;
 }
 
-/// Whether copying A pays: it is read once per tile of columns, and rows that follow each other need no copy.
+/// Whether copying A pays: a panel is read once per tile of columns. It does not where its rows follow each other, nor
+/// where the columns of a transposed A fill their cache lines and do not evict each other, as those a page apart do.
 template <class T>
-bool worth_copying(const GemmKernels<T>& kernels, const GemmOperand<T>& a, std::int64_t k, std::int64_t columns) {
-  return columns > 2 * kernels.tile_columns && (a.transposed || a.leading_dimension != k);
+bool worth_copying(const GemmKernels<T>& kernels, const GemmOperand<T>& a, std::int64_t depth, std::int64_t columns) {
+  if (columns <= 2 * kernels.tile_columns) return false;
+  if (!a.transposed) return a.leading_dimension != depth;
+  const auto bytes = static_cast<std::int64_t>(sizeof(T));
+  return kernels.tile_rows * bytes < cache_line / 2 || a.leading_dimension * bytes > 1024;
 }
 
 /// Whether B must be packed, or packing pays: it is read once per tile of rows.
@@ -159,45 +177,34 @@ bool worth_packing(const GemmKernels<T>& kernels, const GemmOperand<T>& b, std::
   return b.transposed || columns % kernels.vector_columns != 0 || rows > 6 * kernels.tile_rows;
 }
 
+/// Whether dot products are faster than packing a transposed B, which costs as much as the product of some ten rows.
+template <class T>
+bool worth_dots(const Product<T>& product) {
+  return product.m <= few_rows && product.b.transposed && !product.a.transposed;
+}
+
 /// Computes rows x columns of C over a stretch of the inner dimension, on this thread.
 template <class T>
 void multiply_block(const GemmKernels<T>& kernels, const Product<T>& product, Range rows, Range all_columns,
                     Range depth, const SharedB<T>* shared) {
-  const std::int64_t blocks = depth_blocks<T>(depth);
+  if (worth_dots(product)) return kernels.dots(block_of(product, rows, all_columns, depth));
   const std::int64_t column_parts = ceil_divide(all_columns.size(), column_block);
   const std::int64_t deepest = std::min(depth.size(), depth_block<T>);
-  const bool copies_a = worth_copying(kernels, product.a, product.k, all_columns.size());
+  const std::int64_t widest = std::min(packed_columns(kernels, all_columns), column_block);
+  const bool copies_a = worth_copying(kernels, product.a, deepest, all_columns.size());
   const bool packs_b = !shared && worth_packing(kernels, product.b, rows.size(), all_columns.size());
   const std::int64_t a_size = copies_a ? kernels.a_copy_size(deepest) : 0;
-  const std::int64_t widest = std::min(packed_columns(kernels, all_columns), column_block);
   Workspace<T> workspace(a_size + (packs_b ? deepest * widest : 0));
-
-  GemmBlock<T> block{};
-  block.rows = rows.size();
-  block.alpha = product.alpha;
-  block.a_stride = product.a.leading_dimension;
-  block.a_transposed = product.a.transposed;
-  block.a_copy = copies_a ? workspace.data() : nullptr;
-  block.b_stride = product.b.leading_dimension;
-  block.b_packed = packs_b || shared;
-  block.c_stride = product.c_stride;
+  T* const packed = workspace.data() + a_size;
   for (std::int64_t part = 0; part < column_parts; ++part) {
     const Range columns = part_of(all_columns, column_parts, part, kernels.tile_columns);
-    block.columns = columns.size();
-    block.c = product.c + rows.begin * product.c_stride + columns.begin;
-    for (std::int64_t index = 0; index < blocks; ++index) {
+    for (std::int64_t index = 0; index < depth_blocks<T>(depth); ++index) {
       const Range stretch = depth_block_of<T>(depth, index);
-      block.depth = stretch.size();
-      block.a = element_of(product.a, rows.begin, stretch.begin);
-      block.b = element_of(product.b, stretch.begin, columns.begin);
-      if (shared) block.b = shared->at(kernels, stretch, columns.begin);
-      if (packs_b) {
-        T* packed = workspace.data() + a_size;
-        pack_b(kernels, product.b, stretch, columns, packed);
-        block.b = packed;
-      }
-      block.addend = nullptr;
-      set_addend(product, stretch.begin == 0, columns.begin, block);
+      GemmBlock<T> block = block_of(product, rows, columns, stretch);
+      block.a_copy = copies_a ? workspace.data() : nullptr;
+      block.b_packed = packs_b || shared;
+      if (packs_b) pack_b(kernels, product.b, stretch, columns, packed);
+      if (block.b_packed) block.b = shared ? shared->at(kernels, stretch, columns.begin) : packed;
       kernels.multiply(block);
     }
   }

@@ -4,6 +4,7 @@
 // A tile of C stays in registers while the inner dimension runs. A step loads one row of B, spreads one number of A
 // after the other over a register, and does rows * vectors multiply-adds. A is read where it lies or from a copy, in
 // rows or in columns: spreading needs no neighbours, so A is never transposed.
+#include <lintel/ops/gemm_dots.kernel.hpp>
 #include <lintel/ops/gemm_pack.kernel.hpp>
 
 #define LINTEL_INLINE [[gnu::always_inline]] inline
@@ -93,8 +94,10 @@ template <class T, int Rows, int Vectors, bool Transposed>
   using V = vec<T>;
   V sum[Rows][Vectors];
   LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
-    __builtin_prefetch(task.c + i * task.c_stride, 1);
-    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = V::zero();
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+      if (v * sizeof(V) % gemm_cache_line == 0) __builtin_prefetch(task.c + i * task.c_stride + v * V::width, 1);
+      sum[i][v] = V::zero();
+    }
   }
   const std::int64_t a_stride = task.a_stride;
   const T* a = task.a;
@@ -237,6 +240,7 @@ void fill_gemm(GemmKernels<T>& table) {
   table.vector_columns = Tile::width;
   table.a_copy_size = gemm_a_copy_size<T>;
   table.multiply = gemm_multiply<T>;
+  table.dots = gemm_dots<T>;
   table.pack_b = gemm_pack_b<T>;
   table.pack_b_transposed = gemm_pack_b_transposed<T>;
   table.sum_partials = gemm_sum_partials<T>;

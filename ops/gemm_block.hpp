@@ -42,6 +42,8 @@ struct GemmKernels {
   std::int64_t (*a_copy_size)(std::int64_t depth);
 
   void (*multiply)(const GemmBlock<T>& block);
+  /// The same for few rows, where A is not transposed and not copied, and (p, j) of B is b[j * b_stride + p].
+  void (*dots)(const GemmBlock<T>& block);
   /// Packs B (depth, columns), stored with `stride` elements from row to row.
   void (*pack_b)(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* packed);
   /// Packs B (depth, columns), stored as its transpose (columns, depth).

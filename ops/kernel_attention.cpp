@@ -147,9 +147,10 @@ Tensor kernel_attention(const Tensor& phi_q, const Tensor& phi_k, const Tensor& 
           .outputs = {o},
           .saved = {phi_q, phi_k, v, o, denominators},
           .vjp = [call](const Backward& b) { return kernel_attention_vjp(call, b); },
-          .definition = [call](const std::vector<Tensor>& inputs) {
-            return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};
-          }});
+          .definition =
+              [call](const std::vector<Tensor>& inputs) {
+                return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};
+              }});
   return o;
 }
 

@@ -25,14 +25,13 @@ struct KernelAttentionOptions {
 /// `queries` and `keys` divide into sequences, the i-th of one with the i-th of the other; they may differ (cross
 /// attention). float32 or float64, one type for all.
 ///
-/// By associativity the sum is φ(q_i)ᵀ·S with S = Σ_j φ(k_j) v_jᵀ (m, d): time O(N·m·d), memory O(m·d) beside inputs and
-/// outputs. When causal, hidden keys of the same chunk are multiplied with 0, so that a NaN or infinity in their values
-/// passes. Rows outside every sequence, and queries of a sequence without keys, give 0 and receive gradients of 0.
-/// Saves the inputs, the output and one number for each row and head.
-/// Throws `Error` for other shapes or types, for sequences that do not fit the rows or each other, or an epsilon that is
-/// not positive.
-/// Source: Katharopoulos et al., "Transformers are RNNs", arXiv 2006.16236; the chunked form: Hua et al., "Transformer
-/// quality in linear time", arXiv 2202.10447.
+/// By associativity the sum is φ(q_i)ᵀ·S with S = Σ_j φ(k_j) v_jᵀ (m, d): time O(N·m·d), memory O(m·d) beside inputs
+/// and outputs. When causal, hidden keys of the same chunk are multiplied with 0, so that a NaN or infinity in their
+/// values passes. Rows outside every sequence, and queries of a sequence without keys, give 0 and receive gradients of
+/// 0. Saves the inputs, the output and one number for each row and head. Throws `Error` for other shapes or types, for
+/// sequences that do not fit the rows or each other, or an epsilon that is not positive. Source: Katharopoulos et al.,
+/// "Transformers are RNNs", arXiv 2006.16236; the chunked form: Hua et al., "Transformer quality in linear time", arXiv
+/// 2202.10447.
 Tensor kernel_attention(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const Sequences& queries,
                         const Sequences& keys, const KernelAttentionOptions& options = {});
 

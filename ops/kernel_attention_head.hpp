@@ -49,7 +49,8 @@ class State {
     }
   }
 
-  /// result = b·Mᵀ + weight wᵀ for each row: the cotangent of the features a that met this state. Null weights are ones.
+  /// result = b·Mᵀ + weight wᵀ for each row: the cotangent of the features a that met this state. Null weights are
+  /// ones.
   void pull_back(std::int64_t rows, Block<const T> b, const T* weights, Block<T> result) const {
     multiply_transposed_b<T>(rows, features_, head_dim_, b, matrix(), result);
     active_kernels<T>().add_outer(weights, vector_, result.first, result.stride, rows, features_);

@@ -5,16 +5,32 @@
 #pragma once
 
 #include <cstdint>
-
-#include <lintel/ops/gemm_block.hpp>
-
 #include <lintel/ops/activation.hpp>
+#include <lintel/ops/gemm_block.hpp>
 
 namespace lintel {
 
 /// Elementwise functions of one argument. Formulas, kinks and errors: ops/elementwise.kernel.hpp.
 enum class Unary : int {
-  neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, pow, tanh, erf, sigmoid, softplus, relu, gelu, gelu_tanh, silu, elu
+  neg,
+  abs,
+  exp,
+  expm1,
+  log,
+  log1p,
+  sqrt,
+  rsqrt,
+  square,
+  pow,
+  tanh,
+  erf,
+  sigmoid,
+  softplus,
+  relu,
+  gelu,
+  gelu_tanh,
+  silu,
+  elu
 };
 inline constexpr int unary_count = static_cast<int>(Unary::elu) + 1;
 
@@ -119,9 +135,12 @@ struct Kernels {
                                  std::int64_t growth);
 };
 
-/// The table of the active instruction set (see core/isa.hpp), T = float or double. (Not `kernels`: that is the
-/// namespace of the kernels themselves.)
+/// The table of the active instruction set (see core/isa.hpp), T = float or double.
 template <class T>
 const Kernels<T>& active_kernels();
+template <>
+const Kernels<float>& active_kernels<float>();
+template <>
+const Kernels<double>& active_kernels<double>();
 
 }  // namespace lintel

@@ -14,9 +14,12 @@ template <class T>
 using vec = simd::vec<T, simd::LINTEL_ISA>;
 }
 
+// Every later file builds on these, in this order.
 #include <lintel/core/simd_math.isa.hpp>
 #include <lintel/ops/vector_loop.kernel.hpp>
+
 #include <lintel/ops/elementwise.kernel.hpp>
+
 #include <lintel/ops/cross_entropy.kernel.hpp>
 #include <lintel/ops/dropout.kernel.hpp>
 #include <lintel/ops/feature_map.kernel.hpp>

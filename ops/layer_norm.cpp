@@ -38,13 +38,13 @@ std::vector<Tensor> parameter_gradients(const Tensor& g, const Tensor& x, const 
   const Rows rows = rows_of("layer_norm", x, "x");
   const std::int64_t columns = rows.columns;
   const T *upstream = g.data<T>(), *input = x.data<T>(), *m = mean.data<T>(), *s = inverse.data<T>();
-  const Tensor both = sum_of_row_blocks<T>(
-      "layer_norm", rows.count, 2 * columns, 4 * static_cast<double>(columns),
-      [&](std::int64_t begin, std::int64_t end, T* sums) {
-        const std::int64_t first = begin * columns;
-        active_kernels<T>().layer_norm_backward_parameters(upstream + first, input + first, m + begin, s + begin, sums,
-                                                           sums + columns, end - begin, columns);
-      });
+  const Tensor both = sum_of_row_blocks<T>("layer_norm", rows.count, 2 * columns, 4 * static_cast<double>(columns),
+                                           [&](std::int64_t begin, std::int64_t end, T* sums) {
+                                             const std::int64_t first = begin * columns;
+                                             active_kernels<T>().layer_norm_backward_parameters(
+                                                 upstream + first, input + first, m + begin, s + begin, sums,
+                                                 sums + columns, end - begin, columns);
+                                           });
   return {share_buffer(both, {columns}), share_buffer(both, {columns}, columns)};
 }
 

@@ -92,8 +92,8 @@ std::vector<Tensor> linear_vjp(Activation activation, const Backward& b) {
   const Sizes sizes = sizes_of(x, weight);
   std::vector<Tensor> result(3);
   with_float_type("linear", x.dtype(), [&]<class T>() {
-    const Tensor du = activation == Activation::none ? b.cotangent()
-                                                     : activate_backward<T>(activation, b.cotangent(), b.saved(2));
+    const Tensor du =
+        activation == Activation::none ? b.cotangent() : activate_backward<T>(activation, b.cotangent(), b.saved(2));
     const Block<const T> upstream{du.data<T>(), sizes.out};
     if (b.wants(0)) {
       result[0] = empty(x.shape(), x.dtype());
@@ -142,8 +142,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
   check_inputs(x, weight, bias);
   const Sizes sizes = sizes_of(x, weight);
   Tensor y = empty(x.shape().with(-1, sizes.out), x.dtype());
-  const bool keeps_u = activation != Activation::none && !slope_follows_from_value(activation) &&
-                       is_recording({x, weight, bias});
+  const bool keeps_u =
+      activation != Activation::none && !slope_follows_from_value(activation) && is_recording({x, weight, bias});
   const Tensor u = keeps_u ? empty(y.shape(), y.dtype()) : y;
   with_float_type("linear", x.dtype(), [&]<class T>() {
     T *before = write<T>(u, "linear"), *after = write<T>(y, "linear");
@@ -158,9 +158,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
           .outputs = {y},
           .saved = std::move(saved),
           .vjp = [activation](const Backward& b) { return linear_vjp(activation, b); },
-          .definition = [activation](const std::vector<Tensor>& inputs) {
-            return std::vector{definition(inputs[0], inputs[1], inputs[2], activation)};
-          }});
+          .definition =
+              [activation](const std::vector<Tensor>& inputs) {
+                return std::vector{definition(inputs[0], inputs[1], inputs[2], activation)};
+              }});
   return y;
 }
 

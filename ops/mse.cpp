@@ -71,12 +71,13 @@ Tensor mse(const Tensor& prediction, const Tensor& target) {
     const double total = sum_of_squares<T>(prediction, target);
     *write<T>(loss, "mse") = static_cast<T>(total / static_cast<double>(prediction.size()));
   });
-  record({.name = "mse",
-          .inputs = {prediction, target},
-          .outputs = {loss},
-          .saved = {prediction, target},
-          .vjp = mse_vjp,
-          .definition = [](const std::vector<Tensor>& inputs) { return std::vector{definition(inputs[0], inputs[1])}; }});
+  record(
+      {.name = "mse",
+       .inputs = {prediction, target},
+       .outputs = {loss},
+       .saved = {prediction, target},
+       .vjp = mse_vjp,
+       .definition = [](const std::vector<Tensor>& inputs) { return std::vector{definition(inputs[0], inputs[1])}; }});
   return loss;
 }
 

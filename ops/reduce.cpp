@@ -19,6 +19,9 @@ constexpr std::int64_t piece = 1 << 14;
 /// Columns that are reduced side by side; their results stay in the first-level cache.
 constexpr std::int64_t column_block = 1024;
 
+/// Elements of a column that are added up one by one, so that rounding errors do not pile up.
+constexpr std::int64_t longest_column = 256;
+
 enum class Kind { sum, max };
 
 // ---- Which axes ----------------------------------------------------------------------------------------------------
@@ -109,7 +112,7 @@ template <class T>
 Tensor reduce_middle(Kind kind, const Tensor& x, std::int64_t outer, std::int64_t n, std::int64_t inner) {
   const std::int64_t columns = std::min(inner, column_block);
   const std::int64_t column_blocks = (inner + columns - 1) / columns;
-  const std::int64_t length = std::min(n, std::max<std::int64_t>(16, piece / columns));
+  const std::int64_t length = std::min(n, std::clamp<std::int64_t>(piece / columns, 16, longest_column));
   const std::int64_t pieces = (n + length - 1) / length;
   const std::int64_t count = outer * pieces * column_blocks;
   const std::int64_t per_task = std::max<std::int64_t>(1, piece / (length * columns));

@@ -36,7 +36,8 @@ inline Rows rows_of(const char* op, const Tensor& x, const char* name) {
 /// Throws an `Error` that names `op` unless `parameter` is of `type` and of the shape (size,).
 inline void check_parameter(const char* op, const Tensor& parameter, DType type, std::int64_t size, const char* name) {
   check_dtype(op, parameter, type, name);
-  if (parameter.shape() != Shape{size}) fail(op, ": ", name, " has shape ", parameter.shape(), ", ", Shape{size}, " wanted");
+  if (parameter.shape() != Shape{size})
+    fail(op, ": ", name, " has shape ", parameter.shape(), ", ", Shape{size}, " wanted");
 }
 
 /// Calls `body(begin, end)` for blocks of about 16,000 elements, in parallel. `cost` counts operations per element.
@@ -62,8 +63,8 @@ Tensor sum_of_blocks(const char* op, const Tensor& partial_sums) {
   return result;
 }
 
-/// The sum over all rows of what `body(begin, end, sums)` adds to `sums`, `length` numbers that start at 0. There are at
-/// most 64 blocks of rows, whose sums combine in their order. `cost` counts operations per row.
+/// The sum over all rows of what `body(begin, end, sums)` adds to `sums`, `length` numbers that start at 0. There are
+/// at most 64 blocks of rows, whose sums combine in their order. `cost` counts operations per row.
 template <class T, class Body>
 Tensor sum_of_row_blocks(const char* op, std::int64_t rows, std::int64_t length, double cost, Body&& body) {
   constexpr std::int64_t most_blocks = 64, fewest_rows = 16;

@@ -10,8 +10,7 @@ namespace lintel {
 template <class T>
 class Scratch {
  public:
-  explicit Scratch(std::int64_t count)
-      : buffer_(empty({count}, dtype_of<T>())), first_(write<T>(buffer_, "scratch")) {}
+  explicit Scratch(std::int64_t count) : buffer_(empty({count}, dtype_of<T>())), first_(write<T>(buffer_, "scratch")) {}
 
   operator T*() const { return first_; }
 

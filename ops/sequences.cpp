@@ -70,60 +70,51 @@ constexpr std::int64_t piece = 256;         // rows that one task adds up; longe
 constexpr std::int64_t column_block = 256;  // columns that one task works on
 constexpr std::int64_t block = 1 << 14;     // elements that one task copies
 
-/// Rows begin ≤ row < end, whose sum is row `target`.
+/// Rows begin ≤ row < end.
 struct Segment {
-  std::int64_t begin, end, target;
+  std::int64_t begin, end;
 };
 
-/// Cuts the sequences into pieces, an empty sequence into one of no rows. `of_sequences` are the segments of pieces
-/// that make up the sequences. Thus the order of the additions depends on the lengths only, and a long sequence keeps
-/// many threads busy.
-std::vector<Segment> cut_sequences(const Sequences& sequences, std::vector<Segment>& of_sequences) {
+/// Cuts segments into pieces, an empty one into one of no rows; `of_pieces` says which pieces make up each segment.
+std::vector<Segment> cut_segments(const std::vector<Segment>& segments, std::vector<Segment>& of_pieces) {
   std::vector<Segment> pieces;
-  for (std::int64_t i = 0; i < sequences.count(); ++i) {
+  for (const Segment& segment : segments) {
     const auto first = static_cast<std::int64_t>(pieces.size());
-    std::int64_t row = sequences.begin(i);
+    std::int64_t row = segment.begin;
     do {
-      const std::int64_t end = std::min(row + piece, sequences.end(i));
-      pieces.push_back({row, end, static_cast<std::int64_t>(pieces.size())});
-      row = end;
-    } while (row < sequences.end(i));
-    of_sequences.push_back({first, static_cast<std::int64_t>(pieces.size()), i});
+      pieces.push_back({row, std::min(row + piece, segment.end)});
+      row = pieces.back().end;
+    } while (row < segment.end);
+    of_pieces.push_back({first, static_cast<std::int64_t>(pieces.size())});
   }
   return pieces;
 }
 
-/// Columns begin ≤ column < end of a segment's sum.
+/// sums[i] = Σ of the rows of segment i, of `width` elements each. A long segment is summed in pieces, whose sums are
+/// summed in turn: the order depends on the lengths only, many threads find work, and rounding errors grow slowly.
 template <class T>
-void sum_segment(const T* x, std::int64_t width, const Segment& segment, std::int64_t begin, std::int64_t end,
-                 T* sums) {
-  T* sum = sums + segment.target * width + begin;
-  std::fill_n(sum, end - begin, T(0));
-  active_kernels<T>().add_column_sums(x + segment.begin * width + begin, width, sum, segment.end - segment.begin,
-                                      end - begin);
-}
-
-template <class T>
-void sum_sequences(const Tensor& x, const Sequences& sequences, const Tensor& result) {
-  const std::int64_t width = result.size(1);
-  std::vector<Segment> of_sequences;
-  const std::vector<Segment> pieces = cut_sequences(sequences, of_sequences);
+void sum_segments(const T* rows, std::int64_t width, const std::vector<Segment>& segments, T* sums) {
+  std::vector<Segment> of_pieces;
+  const std::vector<Segment> pieces = cut_segments(segments, of_pieces);
   const auto count = static_cast<std::int64_t>(pieces.size());
-  const bool is_cut = count > sequences.count();
-  const Tensor partial = is_cut ? empty({count, width}, x.dtype()) : result;
-  const T* rows = x.data<T>();
-  T* sums = write<T>(partial, "segment_sum");
+  const bool is_cut = pieces.size() > segments.size();
+  const Tensor partial = is_cut ? empty({count, width}, dtype_of<T>()) : Tensor();
+  T* target = is_cut ? write<T>(partial, "segment_sum") : sums;
   const std::int64_t column_blocks = (width + column_block - 1) / column_block;
+  std::int64_t row_count = 0;
+  for (const Segment& segment : segments) row_count += segment.end - segment.begin;
   const double cost =
-      static_cast<double>(x.size()) / static_cast<double>(std::max<std::int64_t>(1, count * column_blocks));
+      static_cast<double>(row_count * width) / static_cast<double>(std::max<std::int64_t>(1, count * column_blocks));
   parallel_for(count * column_blocks, cost, [&](std::int64_t task) {
-    const std::int64_t begin = task % column_blocks * column_block;
-    const Segment& segment = pieces[static_cast<std::size_t>(task / column_blocks)];
-    sum_segment(rows, width, segment, begin, std::min(begin + column_block, width), sums);
+    const std::int64_t first = task % column_blocks * column_block, index = task / column_blocks;
+    const std::int64_t columns = std::min(column_block, width - first);
+    const Segment& segment = pieces[static_cast<std::size_t>(index)];
+    T* sum = target + index * width + first;
+    std::fill_n(sum, columns, T(0));
+    active_kernels<T>().add_column_sums(rows + segment.begin * width + first, width, sum, segment.end - segment.begin,
+                                        columns);
   });
-  if (!is_cut) return;
-  T* target = write<T>(result, "segment_sum");
-  for (const Segment& segment : of_sequences) sum_segment<T>(sums, width, segment, 0, width, target);
+  if (is_cut) sum_segments<T>(target, width, of_pieces, sums);
 }
 
 template <class T>
@@ -164,7 +155,10 @@ Tensor segment_sum(const Tensor& x, const Sequences& sequences) {
   using namespace sequences_detail;
   check_rows("segment_sum", x, sequences);
   Tensor sums = empty({sequences.count(), x.size(-1)}, x.dtype());
-  with_float_type("segment_sum", x.dtype(), [&]<class T>() { sum_sequences<T>(x, sequences, sums); });
+  std::vector<Segment> segments;
+  for (std::int64_t i = 0; i < sequences.count(); ++i) segments.push_back({sequences.begin(i), sequences.end(i)});
+  with_float_type("segment_sum", x.dtype(),
+                  [&]<class T>() { sum_segments(x.data<T>(), x.size(-1), segments, write<T>(sums, "segment_sum")); });
   record({.name = "segment_sum",
           .inputs = {x},
           .outputs = {sums},

@@ -35,21 +35,31 @@ void copy_strided(const StridedLoop<1>& loop, const T* source, T* target) {
   });
 }
 
-/// (count, rows, columns) -> (count, columns, rows), in tiles: a whole row read against the grain of the source would
-/// touch one cache line per element.
+/// to[j * to_stride + i] = from[i * from_stride + j] for a tile. It passes through a buffer: along the columns of a
+/// wide matrix, cache lines whose addresses differ by a power of two would push each other out before they are used up.
+template <class T>
+void transpose_tile(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
+                    std::int64_t to_stride) {
+  T buffer[tile][tile + 1];
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) buffer[i][j] = from[i * from_stride + j];
+  }
+  for (std::int64_t j = 0; j < columns; ++j) {
+    for (std::int64_t i = 0; i < rows; ++i) to[j * to_stride + i] = buffer[i][j];
+  }
+}
+
+/// (count, rows, columns) -> (count, columns, rows).
 template <class T>
 void transpose_matrices(const T* source, std::int64_t count, std::int64_t rows, std::int64_t columns, T* target) {
-  const std::int64_t row_tiles = (rows + tile - 1) / tile, column_tiles = (columns + tile - 1) / tile;
+  const std::int64_t column_tiles = (columns + tile - 1) / tile;
   parallel_for(count * column_tiles, static_cast<double>(rows * tile) * 2, [&](std::int64_t task) {
     const T* from = source + task / column_tiles * rows * columns;
     T* to = target + task / column_tiles * rows * columns;
-    const std::int64_t first_column = task % column_tiles * tile;
-    const std::int64_t last_column = std::min(first_column + tile, columns);
-    for (std::int64_t row_tile = 0; row_tile < row_tiles; ++row_tile) {
-      const std::int64_t last_row = std::min((row_tile + 1) * tile, rows);
-      for (std::int64_t j = first_column; j < last_column; ++j) {
-        for (std::int64_t i = row_tile * tile; i < last_row; ++i) to[j * rows + i] = from[i * columns + j];
-      }
+    const std::int64_t column = task % column_tiles * tile;
+    for (std::int64_t row = 0; row < rows; row += tile) {
+      transpose_tile(from + row * columns + column, columns, std::min(tile, rows - row),
+                     std::min(tile, columns - column), to + column * rows + row, rows);
     }
   });
 }

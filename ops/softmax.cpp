@@ -72,8 +72,7 @@ Tensor softmax(const Tensor& x) {
                       apply_backward<T>("softmax", b.cotangent(), output, active_kernels<T>().softmax_backward)};
                 });
               },
-          .definition =
-              [](const std::vector<Tensor>& inputs) { return std::vector{softmax_definition(inputs[0])}; }});
+          .definition = [](const std::vector<Tensor>& inputs) { return std::vector{softmax_definition(inputs[0])}; }});
   return y;
 }
 
@@ -83,20 +82,20 @@ Tensor log_softmax(const Tensor& x) {
   Tensor y = empty(x.shape(), x.dtype());
   with_float_type("log_softmax", x.dtype(),
                   [&]<class T>() { apply<T>("log_softmax", x, y, rows, active_kernels<T>().log_softmax_forward); });
-  record({.name = "log_softmax",
-          .inputs = {x},
-          .outputs = {y},
-          .saved = {y},
-          .vjp =
-              [](const Backward& b) {
-                const Tensor& output = b.saved(0);
-                return with_float_type("log_softmax", output.dtype(), [&]<class T>() {
-                  return std::vector{apply_backward<T>("log_softmax", b.cotangent(), output,
-                                                       active_kernels<T>().log_softmax_backward)};
-                });
-              },
-          .definition =
-              [](const std::vector<Tensor>& inputs) { return std::vector{log_softmax_definition(inputs[0])}; }});
+  record(
+      {.name = "log_softmax",
+       .inputs = {x},
+       .outputs = {y},
+       .saved = {y},
+       .vjp =
+           [](const Backward& b) {
+             const Tensor& output = b.saved(0);
+             return with_float_type("log_softmax", output.dtype(), [&]<class T>() {
+               return std::vector{
+                   apply_backward<T>("log_softmax", b.cotangent(), output, active_kernels<T>().log_softmax_backward)};
+             });
+           },
+       .definition = [](const std::vector<Tensor>& inputs) { return std::vector{log_softmax_definition(inputs[0])}; }});
   return y;
 }
 

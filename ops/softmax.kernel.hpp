@@ -5,11 +5,12 @@ namespace lintel::kernels::LINTEL_ISA {
 /// target = e^(x − shift) for one row, and returns its sum. `target` may be x.
 template <class T>
 [[gnu::always_inline]] inline T exp_row(const T* x, T shift, T* target, std::int64_t columns) {
-  return sum_over<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-    const vec<T> power = exp(lanes.load(x + i) - vec<T>(shift));
-    lanes.store(target + i, power);
-    return power;
-  });
+  return sum_over<T>(
+      columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+        const vec<T> power = exp(lanes.load(x + i) - vec<T>(shift));
+        lanes.store(target + i, power);
+        return power;
+      });
 }
 
 /// y = e^(x − max) / Σ e^(x − max) for each row.
@@ -17,9 +18,9 @@ template <class T>
 void softmax_forward(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, x += columns, y += columns) {
     const vec<T> scale(T(1) / exp_row(x, max_over(x, columns), y, columns));
-    for_each_register<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      lanes.store(y + i, lanes.load(y + i) * scale);
-    });
+    for_each_register<T>(
+        columns, [&](std::int64_t i, auto lanes)
+                     __attribute__((always_inline)) { lanes.store(y + i, lanes.load(y + i) * scale); });
   }
 }
 
@@ -27,12 +28,13 @@ void softmax_forward(const T* x, T* y, std::int64_t rows, std::int64_t columns) 
 template <class T>
 void softmax_backward(const T* g, const T* y, T* dx, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, g += columns, y += columns, dx += columns) {
-    const vec<T> product(sum_over<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      return lanes.load(g + i) * lanes.load(y + i);
-    }));
-    for_each_register<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      lanes.store(dx + i, lanes.load(y + i) * (lanes.load(g + i) - product));
-    });
+    const vec<T> product(sum_over<T>(
+        columns, [&](std::int64_t i, auto lanes)
+                     __attribute__((always_inline)) { return lanes.load(g + i) * lanes.load(y + i); }));
+    for_each_register<T>(
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          lanes.store(dx + i, lanes.load(y + i) * (lanes.load(g + i) - product));
+        });
   }
 }
 
@@ -41,13 +43,14 @@ template <class T>
 void log_softmax_forward(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, x += columns, y += columns) {
     const T largest = max_over(x, columns);
-    const T sum = sum_over<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      return exp(lanes.load(x + i) - vec<T>(largest));
-    });
+    const T sum = sum_over<T>(
+        columns, [&](std::int64_t i, auto lanes)
+                     __attribute__((always_inline)) { return exp(lanes.load(x + i) - vec<T>(largest)); });
     const vec<T> log_sum = log(vec<T>(sum));
-    for_each_register<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      lanes.store(y + i, (lanes.load(x + i) - vec<T>(largest)) - log_sum);
-    });
+    for_each_register<T>(
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          lanes.store(y + i, (lanes.load(x + i) - vec<T>(largest)) - log_sum);
+        });
   }
 }
 
@@ -55,12 +58,12 @@ void log_softmax_forward(const T* x, T* y, std::int64_t rows, std::int64_t colum
 template <class T>
 void log_softmax_backward(const T* g, const T* y, T* dx, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, g += columns, y += columns, dx += columns) {
-    const vec<T> sum(sum_over<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      return lanes.load(g + i);
-    }));
-    for_each_register<T>(columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      lanes.store(dx + i, fnma(exp(lanes.load(y + i)), sum, lanes.load(g + i)));
-    });
+    const vec<T> sum(sum_over<T>(
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) { return lanes.load(g + i); }));
+    for_each_register<T>(
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          lanes.store(dx + i, fnma(exp(lanes.load(y + i)), sum, lanes.load(g + i)));
+        });
   }
 }
 

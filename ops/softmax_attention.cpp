@@ -218,9 +218,10 @@ Tensor softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
           .outputs = {o},
           .saved = {q, k, v, o, maximum, sum},
           .vjp = [call](const Backward& b) { return softmax_attention_vjp(call, b); },
-          .definition = [call](const std::vector<Tensor>& inputs) {
-            return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};
-          }});
+          .definition =
+              [call](const std::vector<Tensor>& inputs) {
+                return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};
+              }});
   return o;
 }
 

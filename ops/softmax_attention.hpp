@@ -20,12 +20,10 @@ struct SoftmaxAttentionOptions {
 ///
 /// Goes by blocks of queries: time O(N²), memory O(N) for each thread. When causal, hidden keys of the same block are
 /// multiplied with 0, so that a NaN or infinity in their values passes. Rows outside every sequence, and queries of a
-/// sequence without keys, give 0 and receive gradients of 0. Saves the inputs, the output, and two numbers for each row and
-/// head, from which the backward pass computes the weights again.
-/// Throws `Error` for other shapes or types, for sequences that do not fit the rows or each other, or a scale that is
-/// negative or not finite.
-/// Source: Vaswani et al., "Attention is all you need", arXiv 1706.03762; weights recomputed: Dao et al.,
-/// "FlashAttention", arXiv 2205.14135.
+/// sequence without keys, give 0 and receive gradients of 0. Saves the inputs, the output, and two numbers for each row
+/// and head, from which the backward pass computes the weights again. Throws `Error` for other shapes or types, for
+/// sequences that do not fit the rows or each other, or a scale that is negative or not finite. Source: Vaswani et al.,
+/// "Attention is all you need", arXiv 1706.03762; weights recomputed: Dao et al., "FlashAttention", arXiv 2205.14135.
 Tensor softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries,
                          const Sequences& keys, const SoftmaxAttentionOptions& options = {});
 

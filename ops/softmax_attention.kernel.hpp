@@ -10,8 +10,8 @@ namespace lintel::kernels::LINTEL_ISA {
   return visible < columns ? visible : columns;
 }
 
-/// Scores to weights that are not normalised yet: e^(s − maximum), 0 where not visible. Keeps each row's maximum and the
-/// sum of its weights.
+/// Scores to weights that are not normalised yet: e^(s − maximum), 0 where not visible. Keeps each row's maximum and
+/// the sum of its weights.
 template <class T>
 void score_weights_forward(T* scores, T* maximum, T* sum, std::int64_t rows, std::int64_t columns,
                            std::int64_t first_visible, std::int64_t growth) {
@@ -31,11 +31,12 @@ void score_weights_backward(T* scores, T* dweights, const T* maximum, const T* s
   for (std::int64_t r = 0; r < rows; ++r, scores += columns, dweights += columns) {
     const std::int64_t visible = visible_keys(r, columns, first_visible, growth);
     const vec<T> shift(maximum[r]), scale(T(1) / sum[r]), center(mean[r]);
-    for_each_register<T>(visible, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      const vec<T> weight = exp(lanes.load(scores + i) - shift) * scale;
-      lanes.store(scores + i, weight);
-      lanes.store(dweights + i, weight * (lanes.load(dweights + i) - center));
-    });
+    for_each_register<T>(
+        visible, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          const vec<T> weight = exp(lanes.load(scores + i) - shift) * scale;
+          lanes.store(scores + i, weight);
+          lanes.store(dweights + i, weight * (lanes.load(dweights + i) - center));
+        });
     for (std::int64_t i = visible; i < columns; ++i) scores[i] = dweights[i] = 0;
   }
 }

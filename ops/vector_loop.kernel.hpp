@@ -40,9 +40,9 @@ LINTEL_INLINE void for_each_register(std::int64_t count, Step step) {
 template <class T, class Term>
 LINTEL_INLINE T sum_over(std::int64_t count, Term term) {
   vec<T> sum = vec<T>::zero();
-  for_each_register<T>(count, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-    sum += lanes.only(term(i, lanes), T(0));
-  });
+  for_each_register<T>(
+      count, [&](std::int64_t i, auto lanes)
+                 __attribute__((always_inline)) { sum += lanes.only(term(i, lanes), T(0)); });
   return reduce_add(sum);
 }
 
@@ -51,9 +51,9 @@ template <class T>
 LINTEL_INLINE T max_over(const T* x, std::int64_t count) {
   constexpr T lowest = -infinity<T>;
   vec<T> largest = vec<T>(lowest);
-  for_each_register<T>(count, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-    largest = max(largest, lanes.only(lanes.load(x + i), lowest));
-  });
+  for_each_register<T>(
+      count, [&](std::int64_t i, auto lanes)
+                 __attribute__((always_inline)) { largest = max(largest, lanes.only(lanes.load(x + i), lowest)); });
   return reduce_max(largest);
 }
 

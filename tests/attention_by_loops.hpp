@@ -17,8 +17,9 @@ using WeightOfProduct = std::function<double(double)>;
 /// o_i = Σ_j w(q_i·k_j) v_j / (Σ_j w(q_i·k_j) + epsilon) in float64, whatever the type of the inputs; 0 where the
 /// denominator is 0. As in a product of matrices, a hidden key of the same 64 rows takes part with a weight of 0: a NaN
 /// among its values passes.
-inline Tensor attention_by_loops(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any, const Sequences& queries,
-                                 const Sequences& keys, bool causal, double epsilon, const WeightOfProduct& w) {
+inline Tensor attention_by_loops(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any,
+                                 const Sequences& queries, const Sequences& keys, bool causal, double epsilon,
+                                 const WeightOfProduct& w) {
   const Tensor q = convert(q_any, DType::float64), k = convert(k_any, DType::float64),
                v = convert(v_any, DType::float64);
   const std::int64_t heads = q.size(-2), m = q.size(-1), d = v.size(-1);
@@ -35,7 +36,8 @@ inline Tensor attention_by_loops(const Tensor& q_any, const Tensor& k_any, const
         for (std::int64_t j = 0; j < end; ++j) {
           const std::int64_t key = (keys.begin(s) + j) * heads + h;
           double product = 0;
-          for (std::int64_t c = 0; c < m; ++c) product += q.data<double>()[query * m + c] * k.data<double>()[key * m + c];
+          for (std::int64_t c = 0; c < m; ++c)
+            product += q.data<double>()[query * m + c] * k.data<double>()[key * m + c];
           const double weight = j < visible ? w(product) : 0;
           denominator += weight;
           for (std::int64_t c = 0; c < d; ++c) {

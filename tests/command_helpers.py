@@ -37,12 +37,12 @@ class CommandTest(unittest.TestCase):
         return json.loads(output.splitlines()[-1])
 
     def error_of(self, *arguments, **options):
-        """Runs a command that must fail as a bad input does, and returns its one sentence."""
+        """Runs a command that must fail as a bad input does, and returns its one sentence, the last of its lines."""
         result = self.run_command(*arguments, exit_code=2, **options)
-        sentence = result.stderr.decode()
-        self.assertEqual(sentence.count("\n"), 1, sentence)
-        self.assertTrue(sentence.startswith("lintel"), sentence)
-        return sentence
+        lines = result.stderr.decode().splitlines()
+        self.assertTrue(lines[-1].startswith("lintel"), lines)
+        self.assertFalse([line for line in lines[:-1] if line.startswith("lintel")], lines)
+        return lines[-1]
 
     def write(self, name, content):
         path = self.folder / name

@@ -83,6 +83,7 @@ TEST_CASE("reading or writing as another type is an error") {
   CHECK_THROWS_WITH_AS((void)x.data<double>(), "tensor: holds float32, read as float64", Error);
   CHECK_THROWS_AS((void)write<std::int64_t>(x, "a test"), Error);
   CHECK_THROWS_AS((void)Tensor().data<float>(), Error);
+  CHECK(Tensor().bytes() == 0);
   CHECK_THROWS_WITH_AS((Tensor({2, 2}, {1.0f})), "tensor: shape (2, 2) wants 4 values, got 1", Error);
   CHECK_THROWS_AS((void)x.item(), Error);
   CHECK(scalar(2.5).item() == 2.5);

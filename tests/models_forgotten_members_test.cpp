@@ -25,8 +25,9 @@ TEST_CASE("no model forgets a member") {
   const std::vector<std::string> none;
   Rng rng(1);
   for (const nn::AttentionConfig& attention : all_attentions) {
-    const models::Classifier classifier({.vocab = 5, .classes = 2, .max_length = 4, .hidden = 8, .heads = 2,
-                                         .attention = attention, .dropout = 0.1}, rng);
+    const models::Classifier classifier(
+        {.vocab = 5, .classes = 2, .max_length = 4, .hidden = 8, .heads = 2, .attention = attention, .dropout = 0.1},
+        rng);
     CHECK(ops_that_read_forgotten_members(classifier, Tensor(), [&] { return classifier(tokens, training); }) == none);
     CHECK(ops_that_read_forgotten_members(classifier, Tensor(), [&] { return classifier(ids, {2, 3}); }) == none);
     const models::LanguageModel model(

@@ -26,8 +26,8 @@ inline double largest_difference(const lintel::Tensor& a, const lintel::Tensor& 
 
 /// Whether two float32 tensors hold the same bits.
 inline bool same_bits(const lintel::Tensor& a, const lintel::Tensor& b) {
-  return a.shape() == b.shape() && std::equal(a.values<float>().begin(), a.values<float>().end(),
-                                              b.values<float>().begin());
+  return a.shape() == b.shape() &&
+         std::equal(a.values<float>().begin(), a.values<float>().end(), b.values<float>().begin());
 }
 
 /// A copy of `module` in float64.
@@ -56,15 +56,16 @@ void gradcheck_module(const M& module, const lintel::Tensor& x, const Function& 
       [&](const std::vector<lintel::Tensor>& values) {
         M with_values = module;
         std::size_t next = 0;
-        lintel::for_each_tensor(with_values, [&](const std::string&, lintel::Tensor& parameter) { parameter = values[next++]; });
+        lintel::for_each_tensor(with_values,
+                                [&](const std::string&, lintel::Tensor& parameter) { parameter = values[next++]; });
         return f(with_values, x.defined() ? values.back() : x);
       },
       inputs);
 }
 
-/// The members that `visit` of a module forgets. `call()` must apply `module`, to `x` if that is defined. On a tape that
-/// watches what `visit` names, and x, everything floating-point that an op reads must be watched or the result of an
-/// earlier record; each op that reads something else is returned, as is a result that nothing watched leads to.
+/// The members that `visit` of a module forgets. `call()` must apply `module`, to `x` if that is defined. On a tape
+/// that watches what `visit` names, and x, everything floating-point that an op reads must be watched or the result of
+/// an earlier record; each op that reads something else is returned, as is a result that nothing watched leads to.
 template <class M, class Call>
 std::vector<std::string> ops_that_read_forgotten_members(const M& module, const lintel::Tensor& x, const Call& call) {
   lintel::Tape tape(module);

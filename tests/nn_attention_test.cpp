@@ -4,6 +4,8 @@
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/ops/elementwise.hpp>
+#include <lintel/ops/kernel_attention.hpp>
+#include <lintel/ops/shape_ops.hpp>
 
 #include "file_helpers.hpp"
 #include "module_helpers.hpp"
@@ -81,7 +83,8 @@ TEST_CASE("causal attention sees nothing that comes later, the other kind does")
   write<float>(changed, "test")[5 * 8] += 1;
   for (const nn::AttentionConfig& config : all_attentions) {
     const nn::Attention attention = random_attention(config, rng);
-    const Tensor causal = attention(x, sequences_of({0, 6}), true), after = attention(changed, sequences_of({0, 6}), true);
+    const Tensor causal = attention(x, sequences_of({0, 6}), true),
+                 after = attention(changed, sequences_of({0, 6}), true);
     CHECK(same_bits(rows(causal, 0, 5), rows(after, 0, 5)));
     CHECK_FALSE(same_bits(rows(causal, 5, 6), rows(after, 5, 6)));
     CHECK_FALSE(same_bits(rows(attention(x, sequences_of({0, 6})), 0, 5),
@@ -95,10 +98,11 @@ TEST_CASE("gradients of attention and of a whole block are right") {
   const Sequences sequences = sequences_of({0, 2, 5});
   for (const nn::AttentionConfig& config : all_attentions) {
     for (const bool causal : {false, true}) {
-      const auto block = in_float64(nn::TransformerBlock(
-          {.hidden = 4, .mlp = 6, .heads = 1, .attention = config}, rng));
+      const auto block =
+          in_float64(nn::TransformerBlock({.hidden = 4, .mlp = 6, .heads = 1, .attention = config}, rng));
       randomise(block, rng);
-      gradcheck_module(block, x, [&](const nn::TransformerBlock& b, const Tensor& input) { return b(input, sequences, causal); });
+      gradcheck_module(block, x,
+                       [&](const nn::TransformerBlock& b, const Tensor& input) { return b(input, sequences, causal); });
     }
   }
 }
@@ -107,23 +111,36 @@ TEST_CASE("queries and keys get dropout masks of their own") {
   Rng rng(1);
   const nn::KernelAttention attention(8, 2, rng, {.feature_map = "linear", .dropout = 0.5});
   const Tensor x = normal({4, 8}, 0, 1, rng);
-  Tape tape(attention);
-  attention(x, sequences_of({0, 4}), false, nn::Training{1, 1});
-  int drops = 0;
-  for (const Record& record : tape.records()) drops += record.op == "dropout";
-  CHECK(drops == 2);
+  const Sequences sequences = sequences_of({0, 4});
   const nn::Training training{1, 1};
-  const Tensor same = ones({4, 2, 4});
-  CHECK_FALSE(same_bits(attention.feature_map(same, training.child(0)), attention.feature_map(same, training.child(1))));
+  auto heads_of = [&](const nn::Linear& projection) { return reshape(projection(x), {4, 2, 4}); };
+  const Tensor queries = attention.feature_map(heads_of(attention.q), training.child(0));
+  const Tensor keys = attention.feature_map(heads_of(attention.k), training.child(1));
+  const Tensor found = kernel_attention(queries, keys, heads_of(attention.v), sequences, sequences);
+  CHECK(same_bits(attention(x, sequences, false, training), attention.o(reshape(found, {4, 8}))));
 }
 
-TEST_CASE("a block adds what attention and the feedforward network find") {
+TEST_CASE("a block adds what attention and the feedforward network find, each with masks of its own") {
   Rng rng(1);
-  const nn::TransformerBlock block({.hidden = 8, .mlp = 16, .heads = 2}, rng);
+  const nn::KernelAttentionConfig attention{.dropout = 0.5};
+  const nn::TransformerBlock block({.hidden = 8, .mlp = 16, .heads = 2, .attention = attention, .dropout = 0.5}, rng);
   const Tensor x = normal({6, 8}, 0, 1, rng);
   const Sequences sequences = sequences_of({0, 6});
-  const Tensor attended = x + block.attention(block.norm1(x), sequences);
-  CHECK(same_bits(block(x, sequences), attended + block.feed_forward(block.norm2(attended))));
+  const nn::Training training{1, 1};
+  const Tensor attended = x + block.attention(block.norm1(x), sequences, false, training.child(0));
+  const Tensor wanted = attended + block.feed_forward(block.norm2(attended), training.child(1));
+  CHECK(same_bits(block(x, sequences, false, training), wanted));
+}
+
+TEST_CASE("blocks are applied one after the other, each with masks of its own") {
+  Rng rng(1);
+  const auto blocks = nn::make_blocks(2, {.hidden = 8, .mlp = 16, .heads = 2, .dropout = 0.5}, rng);
+  const Tensor x = normal({6, 8}, 0, 1, rng);
+  const Sequences sequences = sequences_of({0, 6});
+  const nn::Training training{1, 1};
+  const Tensor first = blocks[0](x, sequences, true, training.child(0));
+  CHECK(same_bits(nn::apply_blocks(blocks, x, sequences, true, training),
+                  blocks[1](first, sequences, true, training.child(1))));
 }
 
 TEST_CASE("records name the layer they come from") {
@@ -135,7 +152,8 @@ TEST_CASE("records name the layer they come from") {
   nn::apply_blocks(blocks, x, sequences_of({0, 6}));
   std::vector<std::string> layers;
   for (const Record& record : tape.records()) layers.push_back(record.layer);
-  for (const char* wanted : {"blocks.0", "blocks.0.attention", "blocks.0.attention.feature_map", "blocks.1.feed_forward"}) {
+  for (const char* wanted :
+       {"blocks.0", "blocks.0.attention", "blocks.0.attention.feature_map", "blocks.1.feed_forward"}) {
     CHECK(std::count(layers.begin(), layers.end(), wanted) > 0);
   }
 }
@@ -144,7 +162,8 @@ TEST_CASE("the penalty of a stack is the sum over its blocks, and zero for softm
   Rng rng(1);
   const auto blocks = nn::make_blocks(2, {.hidden = 8, .mlp = 16, .heads = 2}, rng);
   for (const auto& block : blocks) randomise(block, rng);
-  const double sum = blocks[0].attention.orthogonality_penalty().item() + blocks[1].attention.orthogonality_penalty().item();
+  const double sum =
+      blocks[0].attention.orthogonality_penalty().item() + blocks[1].attention.orthogonality_penalty().item();
   CHECK(nn::orthogonality_penalty(blocks).item() == doctest::Approx(sum));
   CHECK(nn::Attention(8, 2, rng, nn::SoftmaxAttentionConfig{}).orthogonality_penalty().item() == 0);
 }
@@ -157,8 +176,14 @@ TEST_CASE("attention refuses heads that do not divide, other shapes and an unkno
   CHECK(contains(error_of([&] { nn::Attention(8, 2, rng, nn::KernelAttentionConfig{.feature_map = "rbf"}); }),
                  "unknown kind \"rbf\", one of linear, glu, lowrank_glu"));
   const nn::Attention attention(8, 2, rng);
-  CHECK(contains(error_of([&] { attention(ones({8}), sequences_of({0, 1})); }), "attention: input has shape (8,), (T, 8)"));
-  CHECK(contains(error_of([&] { attention(ones({3, 4}), sequences_of({0, 3})); }), "attention: input has shape (3, 4)"));
+  CHECK(contains(error_of([&] {
+                   attention(ones({8}), sequences_of({0, 1}));
+                 }),
+                 "attention: input has shape (8,), (T, 8)"));
+  CHECK(contains(error_of([&] {
+                   attention(ones({3, 4}), sequences_of({0, 3}));
+                 }),
+                 "attention: input has shape (3, 4)"));
   CHECK(contains(error_of([&] { attention(Tensor(), sequences_of({0, 3})); }), "attention: the input is undefined"));
   CHECK_FALSE(error_of([&] { attention(ones({3, 8}), sequences_of({0, 4})); }).empty());
   CHECK(contains(error_of([&] { nn::make_blocks(0, {}, rng); }), "blocks: 0 blocks, at least 1 wanted"));

@@ -2,12 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <lintel/autograd/tape.hpp>
 #include <lintel/core/parallel.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/reduce.hpp>
-#include <limits>
 
 #include "file_helpers.hpp"
 

@@ -57,7 +57,8 @@ TEST_CASE("glu is softplus(Wx + b) ⊙ σ(Gx + c), with matrices of its own for 
           value += element(layer.weight, (head * 3 + out) * 3 + in) * input;
           gate += element(layer.gate, (head * 3 + out) * 3 + in) * input;
         }
-        CHECK(element(features, (token * 2 + head) * 3 + out) == doctest::Approx(softplus_of(value) * sigmoid_of(gate)));
+        CHECK(element(features, (token * 2 + head) * 3 + out) ==
+              doctest::Approx(softplus_of(value) * sigmoid_of(gate)));
       }
     }
   }
@@ -68,8 +69,11 @@ TEST_CASE("inner layers keep signs, the last makes every feature positive") {
   const Tensor x = normal({50, 2, 8}, 0, 3, rng);
   for (const std::string& kind : all_kinds) {
     const nn::FeatureMap map(2, 8, rng, {.kind = kind, .layers = 2});
-    auto smallest = [](const Tensor& y) { return *std::min_element(y.values<float>().begin(), y.values<float>().end()); };
-    const Tensor inner = std::visit([&](const auto& layer) { return layer(x, FeatureActivation::none); }, map.layers[0]);
+    auto smallest = [](const Tensor& y) {
+      return *std::min_element(y.values<float>().begin(), y.values<float>().end());
+    };
+    const Tensor inner =
+        std::visit([&](const auto& layer) { return layer(x, FeatureActivation::none); }, map.layers[0]);
     CHECK(smallest(inner) < 0);
     CHECK(smallest(map(x)) > 0);
   }

@@ -21,7 +21,9 @@ struct Model {
   }
 };
 
-Model model_of(Rng& rng, DType dtype = DType::float64) { return {normal({5}, 0, 1, rng, dtype), normal({2}, 0, 1, rng, dtype)}; }
+Model model_of(Rng& rng, DType dtype = DType::float64) {
+  return {normal({5}, 0, 1, rng, dtype), normal({2}, 0, 1, rng, dtype)};
+}
 
 Gradients random_gradients(const Model& model, Rng& rng) {
   Gradients gradients;
@@ -150,6 +152,15 @@ TEST_CASE("some tensors of a model can be optimised alone") {
   CHECK(all_values(model)[5] != before[5]);
 }
 
+TEST_CASE("a tensor that two members share is stepped once") {
+  const Tensor shared = zeros({2}, DType::float64);
+  nn::SGD optimiser(Model{shared, shared});
+  Gradients gradients;
+  gradients.set(shared, ones({2}, DType::float64));
+  optimiser.step(gradients, 0.5);
+  CHECK(shared.data<double>()[0] == -0.5);
+}
+
 TEST_CASE("a parameter without a gradient is named, and nothing has changed") {
   Rng rng(1);
   const Model model = model_of(rng);
@@ -167,14 +178,17 @@ TEST_CASE("a parameter without a gradient is named, and nothing has changed") {
 TEST_CASE("options and learning rates out of range are refused") {
   Rng rng(1);
   const Model model = model_of(rng);
-  CHECK(contains(error_of([&] { nn::AdamW(model, {.beta1 = 1}); }), "AdamW: beta1 is 1, at least 0 and below 1 wanted"));
+  CHECK(
+      contains(error_of([&] { nn::AdamW(model, {.beta1 = 1}); }), "AdamW: beta1 is 1, at least 0 and below 1 wanted"));
   CHECK(contains(error_of([&] { nn::AdamW(model, {.beta2 = -0.1}); }), "AdamW: beta2 is -0.1"));
   CHECK(contains(error_of([&] { nn::AdamW(model, {.epsilon = 0}); }), "AdamW: epsilon is 0, above 0"));
   CHECK(contains(error_of([&] { nn::AdamW(model, {.weight_decay = -1}); }), "AdamW: weight decay is -1"));
   CHECK(contains(error_of([&] { nn::SGD(model, {.momentum = 1}); }), "SGD: momentum is 1"));
   nn::SGD sgd(model);
   CHECK(contains(error_of([&] { sgd.step(random_gradients(model, rng), NAN); }), "SGD: learning rate is nan"));
-  CHECK(contains(error_of([&] { nn::SGD(std::vector<NamedTensor>{{"ids", zeros({2}, DType::int64)}}); }),
+  CHECK(contains(error_of([&] {
+                   nn::SGD(std::vector<NamedTensor>{{"ids", zeros({2}, DType::int64)}});
+                 }),
                  "SGD: parameter ids is int64, float32 or float64 wanted"));
 }
 

@@ -17,6 +17,14 @@ struct Tower {
   }
 };
 
+struct Tied {
+  Tensor first, second;
+  static void visit(auto& self, auto&& f) {
+    f("first", self.first);
+    f("second", self.second);
+  }
+};
+
 Tower tower_of(Rng& rng) { return {{nn::Linear(2, 3, rng), nn::Linear(3, 4, rng, {.bias = false})}, std::nullopt}; }
 
 }  // namespace
@@ -44,4 +52,13 @@ TEST_CASE("a copy of a module shares its storage, a clone does not") {
   write<float>(weight, "test")[0] = before + 1;
   CHECK(copy.floors[0].weight.data<float>()[0] == before + 1);
   CHECK(cloned.floors[0].weight.data<float>()[0] == before);
+}
+
+TEST_CASE("a tensor that two members share is counted once and stays shared in a clone") {
+  const Tensor weight = ones({3});
+  const Tied tied{weight, weight};
+  CHECK(nn::parameter_count(tied) == 3);
+  const Tied cloned = clone(tied);
+  CHECK(cloned.first.id() == cloned.second.id());
+  CHECK_FALSE(cloned.first.shares_buffer_with(weight));
 }

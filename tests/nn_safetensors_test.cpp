@@ -29,7 +29,8 @@ std::string error_of_header(const std::string& header, std::size_t data_bytes = 
 }
 
 /// A header entry.
-std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, const std::string& offsets) {
+std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  const std::string& offsets) {
   return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + shape + "],\"data_offsets\":[" + offsets + "]}";
 }
 
@@ -86,7 +87,8 @@ TEST_CASE("every element lies at a multiple of its size, so that readers can map
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof length);
   CHECK(length % 8 == 0);
-  CHECK(bytes.substr(8, length).find(R"("wide":{"dtype":"F64","shape":[1],"data_offsets":[0,8]})") != std::string::npos);
+  CHECK(bytes.substr(8, length).find(R"("wide":{"dtype":"F64","shape":[1],"data_offsets":[0,8]})") !=
+        std::string::npos);
   CHECK(bytes.size() == 8 + length + 8 + 3);
 }
 
@@ -117,7 +119,8 @@ TEST_CASE("a missing file, a folder and an empty file are refused") {
 TEST_CASE("a header length beyond the file or beyond all reason is refused") {
   CHECK(contains(error_of_reading(file_with("{}").substr(0, 9)), "tells a header of 2 bytes, but only 1 follow"));
   CHECK(contains(error_of_reading(std::string(8, '\xFF') + "{}"), "at most 100000000 wanted"));
-  CHECK(contains(error_of_reading(std::string("\x00\xE1\xF5\x05\0\0\0\0", 8)), "tells a header of 100000000 bytes, but"));
+  CHECK(
+      contains(error_of_reading(std::string("\x00\xE1\xF5\x05\0\0\0\0", 8)), "tells a header of 100000000 bytes, but"));
 }
 
 TEST_CASE("every truncation of a good file is refused") {
@@ -175,7 +178,8 @@ TEST_CASE("numbers of a header are whole, not negative and fit 64 bits") {
   CHECK(contains(error_of_header("{" + entry("a", "F32", "1.0", "0,4") + "}", 4), "a whole number from 0 wanted"));
   CHECK(contains(error_of_header("{" + entry("a", "F32", "1e0", "0,4") + "}", 4), "a whole number from 0 wanted"));
   CHECK(contains(error_of_header("{" + entry("a", "F32", "01", "0,4") + "}", 4), "a whole number from 0 wanted"));
-  CHECK(contains(error_of_header("{" + entry("a", "F32", "9223372036854775808", "0,4") + "}", 4), "too large for 64 bits"));
+  CHECK(contains(error_of_header("{" + entry("a", "F32", "9223372036854775808", "0,4") + "}", 4),
+                 "too large for 64 bits"));
 }
 
 TEST_CASE("a shape whose product or bytes overflow is refused") {
@@ -204,14 +208,16 @@ TEST_CASE("offsets out of range, reversed or of another size than the shape are 
   CHECK(contains(error_of_header("{" + entry("a", "F32", "2", "0,8") + "}", 4),
                  "tensor \"a\": lies from byte 0 to 8 of 4 bytes of data"));
   CHECK(contains(error_of_header("{" + entry("a", "F32", "1", "4,0") + "}", 4), "lies from byte 4 to 0"));
-  CHECK(contains(error_of_header("{" + entry("a", "F32", "2", "0,4") + "}", 4), "has 4 bytes, float32 of shape (2,) wants 8"));
+  CHECK(contains(error_of_header("{" + entry("a", "F32", "2", "0,4") + "}", 4),
+                 "has 4 bytes, float32 of shape (2,) wants 8"));
 }
 
 TEST_CASE("tensors that overlap, leave a hole or do not reach the end of the file are refused") {
   const std::string first = entry("a", "F32", "2", "0,8");
   CHECK(contains(error_of_header("{" + first + "," + entry("b", "F32", "2", "4,12") + "}", 12),
                  "tensor \"b\" overlaps the one before it"));
-  CHECK(contains(error_of_header("{" + first + "," + entry("b", "F32", "2", "0,8") + "}", 8), "overlaps the one before"));
+  CHECK(
+      contains(error_of_header("{" + first + "," + entry("b", "F32", "2", "0,8") + "}", 8), "overlaps the one before"));
   CHECK(contains(error_of_header("{" + first + "," + entry("b", "F32", "1", "12,16") + "}", 16),
                  "bytes 8 to 12 of the data belong to no tensor"));
   CHECK(contains(error_of_header("{" + first + "}", 9), "bytes 8 to 9 of the data belong to no tensor"));
@@ -232,7 +238,9 @@ TEST_CASE("a name from a hostile file is escaped and cut in a message") {
 TEST_CASE("what cannot be written is refused before a file appears") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "file";
-  CHECK(contains(error_of([&] { write_safetensors(path, {{"a", scalar(1)}, {"a", scalar(1)}}); }),
+  CHECK(contains(error_of([&] {
+                   write_safetensors(path, {{"a", scalar(1)}, {"a", scalar(1)}});
+                 }),
                  "two tensors are called \"a\""));
   CHECK(contains(error_of([&] { write_safetensors(path, {{"\xFF", scalar(1)}}); }), "name is not UTF-8"));
   CHECK(contains(error_of([&] { write_safetensors(path, {{"__metadata__", scalar(1)}}); }), "no tensor may be called"));

@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <lintel/nn/schedule.hpp>
 #include <limits>
+#include <lintel/nn/schedule.hpp>
 
 #include "file_helpers.hpp"
 
@@ -49,7 +49,8 @@ TEST_CASE("a constant is constant, and a schedule of one's own is called") {
 TEST_CASE("a schedule refuses steps below 1 and numbers that make no sense") {
   CHECK(contains(error_of([] { Schedule::constant(1)(0); }), "schedule: step is 0, steps count from 1"));
   CHECK(contains(error_of([] { Schedule::constant(-1); }), "learning rate is -1"));
-  CHECK(contains(error_of([] { Schedule::constant(std::numeric_limits<double>::quiet_NaN()); }), "learning rate is nan"));
+  CHECK(
+      contains(error_of([] { Schedule::constant(std::numeric_limits<double>::quiet_NaN()); }), "learning rate is nan"));
   CHECK(contains(error_of([] { Schedule::inverse_sqrt(1, -1); }), "warm-up is -1 steps"));
   CHECK(contains(error_of([] { Schedule::warmup_cosine(1, 10, 5); }), "ends at step 5, before the warm-up ends at 10"));
   CHECK(contains(error_of([] { Schedule::warmup_linear(1, 1, 5, 2); }), "floor is 2"));

@@ -240,7 +240,8 @@ void check_threads(const OpRow& row) {
       (void)row.call(inputs);
       const int forward_threads = threads_used_last();
       const Outcome together = run(row, inputs);
-      // A forward pass may end with the sum of a few numbers on one thread, so the end of the backward pass will do too.
+      // A forward pass may end with the sum of a few numbers on one thread, so the end of the backward pass will do
+      // too.
       const int most = std::max(forward_threads, threads_used_last());
       if (threads_are_counted && most != count) fail(label(row), ": ", most, " threads ran, ", count, " wanted");
       expect_same_bits(label(row) + ", 1 and " + std::to_string(count) + " threads", alone, together);

@@ -153,8 +153,8 @@ std::vector<OpRow> unary_rows() {
           "elu", [](const Tensor& x) { return elu(x, 0.5); }, [](double x) { return x > 0 ? x : 0.5 * std::expm1(x); },
           off_zero, "alpha 0.5"),
       unary_row(
-          "pow", [](const Tensor& x) { return pow(x, 1.7); },
-          [](double x) { return std::pow(x, 1.7); }, positive, "1.7"),
+          "pow", [](const Tensor& x) { return pow(x, 1.7); }, [](double x) { return std::pow(x, 1.7); }, positive,
+          "1.7"),
       unary_row(
           "pow", [](const Tensor& x) { return pow(x, 3); }, [](double x) { return std::pow(x, 3); }, any, "3"),
       unary_row(

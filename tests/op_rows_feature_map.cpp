@@ -39,6 +39,9 @@ Tensor layer_by_loops(const Tensor& pre, const Tensor& gate, FeatureActivation a
 constexpr auto none = FeatureActivation::none;
 constexpr auto softplus_last = FeatureActivation::softplus;
 
+/// For the gradients of `large`, sums of 2,100 terms of either sign.
+constexpr Tolerance of_long_sums = {1e-4, 1e-4};
+
 OpRow linear_map_row(const char* variant, FeatureActivation activation) {
   return {.op = "feature_map_linear",
           .variant = variant,
@@ -51,7 +54,8 @@ OpRow linear_map_row(const char* variant, FeatureActivation activation) {
           .fused = true,
           .reference =
               [=](const Tensors& x) { return layer_by_loops(affine_by_loops(x[0], x[1], x[2]), Tensor(), activation); },
-          .optional_inputs = {2}};
+          .optional_inputs = {2},
+          .float32_tolerance = of_long_sums};
 }
 
 OpRow glu_row(const char* variant, FeatureActivation activation) {
@@ -71,7 +75,8 @@ OpRow glu_row(const char* variant, FeatureActivation activation) {
               [=](const Tensors& x) {
                 return layer_by_loops(affine_by_loops(x[0], x[1], x[2]), affine_by_loops(x[0], x[3], x[4]), activation);
               },
-          .optional_inputs = {2, 4}};
+          .optional_inputs = {2, 4},
+          .float32_tolerance = of_long_sums};
 }
 
 OpRow lowrank_row(const char* variant, FeatureActivation activation) {
@@ -95,7 +100,8 @@ OpRow lowrank_row(const char* variant, FeatureActivation activation) {
                 return layer_by_loops(affine_by_loops(x[0], x[1], x[2]), affine_by_loops(low, x[4], Tensor()),
                                       activation);
               },
-          .optional_inputs = {2}};
+          .optional_inputs = {2},
+          .float32_tolerance = of_long_sums};
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ OpRow matmul_row(const MatmulOptions& options) {
                   sample({2, 2}, {2, 2}, 1, 2, 3), sample({2, 2}, {}, 3, 2, 2), sample({2}, {}, 2, 3, 0),
                   sample({2}, {}, 2, 0, 3), sample({}, {3}, 2, 3, 2), sample({0}, {}, 2, 3, 2),
                   sample({0}, {0}, 2, 3, 2), sample({1}, {1}, 2, 3, 2)},
-      .large = sample({}, {}, 300, 257, 310),
+      .large = sample({}, {}, 1000, 257, 310),
       .reference = [=](const Tensors& x) { return multiply_by_loops(x[0], x[1], options); },
       .float32_tolerance = {1e-3, 1e-4}};
 }
@@ -73,9 +73,9 @@ std::vector<OpRow> rows_of_matmul() {
       matmul_row({true, false}),
       matmul_row({false, true}),
       matmul_row({true, true}),
-      batched_row("a batch of each", {}, {normal_input({30, 40, 50}), normal_input({30, 50, 20})}),
+      batched_row("a batch of each", {}, {normal_input({70, 40, 50}), normal_input({70, 50, 60})}),
       batched_row("a batch and one matrix", {.transpose_b = true},
-                  {normal_input({30, 40, 50}), normal_input({20, 50})})};
+                  {normal_input({70, 40, 50}), normal_input({60, 50})})};
   rows.front().errors = {{"matmul: inner sizes differ: (32, 64) x (128, 10)",
                           [] {
                             matmul(zeros({32, 64}), zeros({128, 10}));

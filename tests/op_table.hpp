@@ -88,8 +88,8 @@ struct OpRow {
   std::vector<Sample> samples = {};
   /// An input that is worth seven threads, or empty: no test of threads.
   Sample large = {};
-  /// Whether seven threads must have run on `large`, at the end of the forward or of the backward pass (false for ops that
-  /// only rename a buffer).
+  /// Whether seven threads must have run on `large`, at the end of the forward or of the backward pass (false for ops
+  /// that only rename a buffer).
   bool parallel = true;
   /// Whether the op carries a definition.
   bool fused = false;

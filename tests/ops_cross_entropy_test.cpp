@@ -39,7 +39,8 @@ TEST_CASE("an ignored row changes neither the mean nor receives a gradient") {
   Rng rng(1);
   const Tensor logits = normal({3, 5}, 0, 1, rng, DType::float64);
   const Evaluation result = loss_of(logits, {4, 2, 0}, {.ignore_index = 2});
-  const double two_rows = (loss_of(logits, {4, -100, -100}).value.item() + loss_of(logits, {-100, -100, 0}).value.item()) / 2;
+  const double two_rows =
+      (loss_of(logits, {4, -100, -100}).value.item() + loss_of(logits, {-100, -100, 0}).value.item()) / 2;
   CHECK(result.value.item() == doctest::Approx(two_rows).epsilon(1e-12));
   CHECK(is_zero(result.gradients[0], 1, 2));
   CHECK_FALSE(is_zero(result.gradients[0], 0, 1));

@@ -67,8 +67,8 @@ TEST_CASE("fused ops stay finite, value and gradients, for inputs of 10,000 and 
 
 TEST_CASE("normalising a constant row gives the bias, not a division by 0") {
   const Tensor x = full({2, 7}, 3), weight = ones({7}), bias = full({7}, 0.5);
-  const Evaluation result =
-      evaluate([](const std::vector<Tensor>& inputs) { return layer_norm(inputs[0], inputs[1], inputs[2]); }, {x, weight, bias});
+  const Evaluation result = evaluate(
+      [](const std::vector<Tensor>& inputs) { return layer_norm(inputs[0], inputs[1], inputs[2]); }, {x, weight, bias});
   CHECK(is_finite(result));
   CHECK(distance(result.value, full({2, 7}, 0.5)) < 1e-6);
 }

@@ -12,8 +12,8 @@ using namespace lintel;
 namespace {
 
 /// Features of queries and keys (rows, heads, m), positive, and values (rows, heads, d).
-std::vector<Tensor> attention_inputs(std::int64_t query_rows, std::int64_t key_rows, DType dtype, std::int64_t heads = 2,
-                                     std::int64_t m = 5, std::int64_t d = 3) {
+std::vector<Tensor> attention_inputs(std::int64_t query_rows, std::int64_t key_rows, DType dtype,
+                                     std::int64_t heads = 2, std::int64_t m = 5, std::int64_t d = 3) {
   Rng rng(11);
   return {uniform({query_rows, heads, m}, 0, 1, rng, dtype), uniform({key_rows, heads, m}, 0, 1, rng, dtype),
           normal({key_rows, heads, d}, 0, 1, rng, dtype)};
@@ -81,10 +81,9 @@ TEST_CASE("packed sequences, padded ones with lengths, and one sequence at a tim
     // The cotangent of the padded form: that of the packed one, in its place.
     Tape tape;
     for (const Tensor& part : x_padded) tape.watch(part);
-    const Tensor o = kernel_attention(reshape(x_padded[0], {batch, longest, heads, -1}),
-                                      reshape(x_padded[1], {batch, longest, heads, -1}),
-                                      reshape(x_padded[2], {batch, longest, heads, -1}), padded, padded,
-                                      {.causal = causal});
+    const Tensor o = kernel_attention(
+        reshape(x_padded[0], {batch, longest, heads, -1}), reshape(x_padded[1], {batch, longest, heads, -1}),
+        reshape(x_padded[2], {batch, longest, heads, -1}), padded, padded, {.causal = causal});
     REQUIRE(o.shape() == Shape{batch, longest, heads, 3});
     Rng rng(3);
     const Tensor u = uniform(whole.value.shape(), -1, 1, rng, DType::float64);
@@ -101,7 +100,8 @@ TEST_CASE("packed sequences, padded ones with lengths, and one sequence at a tim
       const auto padded_rows = [&](const Tensor& t) { return slice(t, 0, padded.begin(s), padded.end(s)); };
       const Sequences alone = sequences_of({lengths[static_cast<std::size_t>(s)]});
       const std::vector<Tensor> own = {rows(x[0]), rows(x[1]), rows(x[2])};
-      CHECK(distance(kernel_attention(own[0], own[1], own[2], alone, alone, {.causal = causal}), rows(whole.value)) == 0);
+      CHECK(distance(kernel_attention(own[0], own[1], own[2], alone, alone, {.causal = causal}), rows(whole.value)) ==
+            0);
       CHECK(distance(padded_rows(o_flat), rows(whole.value)) == 0);
       CHECK(is_zero(o_flat, padded.end(s), (s + 1) * longest));
       for (std::size_t i = 0; i < 3; ++i) {

@@ -16,6 +16,16 @@ void add_threads_option(CLI::App& command, std::int64_t& threads) {
   command.add_option("--threads", threads, "threads; 0: one per core")->capture_default_str();
 }
 
+void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& help) {
+  require_unsigned(*command.add_option("--seed", seed, help)->capture_default_str());
+}
+
+void require_unsigned(CLI::Option& option) {
+  option.check([](const std::string& text) {
+    return text.starts_with("-") ? "a whole number from 0 wanted, got " + text : std::string();
+  });
+}
+
 void use_threads(std::int64_t threads) {
   constexpr std::int64_t most = 1024;
   if (threads < 0 || threads > most) fail("threads: wanted 0 to ", most, ", got ", threads);

@@ -29,6 +29,12 @@ void add_json_option(CLI::App& command, bool& json);
 /// Adds --threads to `command`.
 void add_threads_option(CLI::App& command, std::int64_t& threads);
 
+/// Adds --seed to `command`.
+void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& help);
+
+/// CLI11 reads -1 as the largest unsigned number; this makes it an error.
+void require_unsigned(CLI::Option& option);
+
 /// Sets the number of threads; 0 leaves the default.
 void use_threads(std::int64_t threads);
 

@@ -77,7 +77,7 @@ void add_data_command(CLI::App& app, Action& action) {
       "listops", "Nested list operations, as train.tsv, valid.tsv and test.tsv with the columns Source and Target");
   listops.add_option("--out", command->out, "folder of the files, made if missing")->required();
   listops.add_flag("--short", command->is_short, "8 to 40 tokens instead of Long Range Arena's 501 to 1999");
-  listops.add_option("--seed", command->config.seed, "the same seed gives the same files")->capture_default_str();
+  add_seed_option(listops, command->config.seed, "the same seed gives the same files");
   listops.add_option("--train", command->config.train, "training expressions")->capture_default_str();
   listops.add_option("--valid", command->config.valid, "validation expressions")->capture_default_str();
   listops.add_option("--test", command->config.test, "test expressions")->capture_default_str();

@@ -63,7 +63,7 @@ void add_generate_command(CLI::App& app, Action& action) {
   generate
       .add_option("--top-p", command->sampling.top_p, "choose among the likeliest tokens of this total probability")
       ->capture_default_str();
-  generate.add_option("--seed", command->seed, "the same seed gives the same text")->capture_default_str();
+  add_seed_option(generate, command->seed, "the same seed gives the same text");
   generate.add_option("--weights", command->weights, "best, last, or a safetensors file")->capture_default_str();
   add_threads_option(generate, command->threads);
   add_json_option(generate, command->json);

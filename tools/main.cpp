@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   CLI::App app("Trains and uses Transformers whose attention has linear cost.", "lintel");
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // scripts append to a list of options
   Action action;
   add_data_command(app, action);
   add_train_command(app, action);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include <lintel/tools/command.hpp>
 #include <lintel/train/settings.hpp>
 
 namespace lintel::tools {
@@ -34,6 +35,7 @@ SettingOptions::SettingOptions(CLI::App& command, const std::vector<std::string>
     } else {
       option = command.add_option(option_name(setting.name), value, help_of(setting))->capture_default_str();
     }
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, std::uint64_t>) require_unsigned(*option);
     option->group(setting.group);
     entries_.push_back({setting.name, option});
   });

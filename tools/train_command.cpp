@@ -61,18 +61,6 @@ const char* reason_text(StopReason reason) {
   return "interrupted";
 }
 
-std::string text_of(const Evaluation& evaluation) {
-  std::string text = "loss " + fixed_text(evaluation.loss, 4);
-  if (evaluation.accuracy) text += ", accuracy " + percent_text(*evaluation.accuracy);
-  return text;
-}
-
-Json json_of(const Evaluation& evaluation) {
-  Json json = {{"loss", evaluation.loss}};
-  if (evaluation.accuracy) json["accuracy"] = *evaluation.accuracy;
-  return json;
-}
-
 void print_outcome(const RunConfig& config, const RunOutcome& outcome) {
   const TrainResult& result = outcome.result;
   std::cout << reason_text(result.reason) << ": " << grouped_text(result.state.step) << " of "
@@ -106,9 +94,9 @@ Json json_of_outcome(const RunOutcome& outcome) {
                {"step", result.state.step},
                {"steps", result.steps},
                {"parameters", outcome.parameters}};
-  if (result.validation) json["validation"] = json_of(*result.validation);
+  if (result.validation) json["validation"] = to_json(*result.validation);
   if (result.state.best) {
-    json["best"] = json_of(*result.state.best);
+    json["best"] = to_json(*result.state.best);
     json["best"]["step"] = result.state.best_step;
   }
   for (const ReportAccuracy& baseline : outcome.baselines) json["baselines"][baseline.name] = baseline.accuracy;

@@ -12,23 +12,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* state_key = "lintel_run_state";
 
-Json json_of(const Evaluation& evaluation) {
-  Json json = {{"loss", evaluation.loss}, {"targets", evaluation.targets}};
-  if (evaluation.accuracy) json["accuracy"] = *evaluation.accuracy;
-  return json;
-}
-
-Evaluation evaluation_of(const Json& json) {
-  Evaluation evaluation;
-  evaluation.loss = json.at("loss").get<double>();
-  evaluation.targets = json.at("targets").get<std::int64_t>();
-  if (json.contains("accuracy")) evaluation.accuracy = json["accuracy"].get<double>();
-  return evaluation;
-}
-
 std::string state_text(const RunState& state) {
   Json json = {{"step", state.step}, {"best_step", state.best_step}, {"fingerprint", state.fingerprint}};
-  if (state.best) json["best"] = json_of(*state.best);
+  if (state.best) json["best"] = to_json(*state.best);
   return json.dump();
 }
 
@@ -41,7 +27,7 @@ RunState parse_state(const Metadata& metadata, const std::string& path) {
     state.step = json.at("step").get<std::int64_t>();
     state.best_step = json.at("best_step").get<std::int64_t>();
     state.fingerprint = json.at("fingerprint").get<std::string>();
-    if (json.contains("best")) state.best = evaluation_of(json["best"]);
+    if (json.contains("best")) state.best = evaluation_of_json(json["best"]);
     if (state.step < 0) fail("resume: ", path, " is damaged: it was written after step ", state.step);
     return state;
   } catch (const nlohmann::json::exception& error) {
@@ -61,7 +47,7 @@ std::vector<NamedTensor> tensors_of_checkpoint(const std::vector<NamedTensor>& p
 void save_weights(const std::filesystem::path& path, const std::vector<NamedTensor>& parameters, std::int64_t step,
                   const std::optional<Evaluation>& validation) {
   Metadata metadata = {{"format", "pt"}, {"step", std::to_string(step)}};
-  if (validation) metadata["validation"] = json_of(*validation).dump();
+  if (validation) metadata["validation"] = to_json(*validation).dump();
   write_safetensors(path, parameters, metadata);
 }
 

@@ -95,7 +95,7 @@ void visit_training(Config& c, Function&& f) {
   f(Setting{"steps", "length of the run; 0: see epochs"}.at_least(0).changeable(), c.steps);
   f(Setting{"epochs", "length of the run without steps, in passes over the training data"}.at_least(0).changeable(),
     c.epochs);
-  f(Setting{"minutes", "stop early, with a checkpoint, after so long; 0: off. The schedule does not follow it"}
+  f(Setting{"minutes", "stop early, with a checkpoint, after so many minutes; 0: off. The schedule does not know"}
         .at_least(0)
         .changeable(),
     c.minutes);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <lintel/nn/parameters.hpp>
 #include <lintel/nn/training.hpp>
 
@@ -20,6 +22,13 @@ struct Evaluation {
   /// Whether this is a better result: a higher accuracy, or where that is equal or there is none, a lower loss.
   bool better_than(const Evaluation& other) const;
 };
+
+/// "loss 1.2345, accuracy 67.8 %"
+std::string text_of(const Evaluation& evaluation);
+
+/// {"loss": …, "accuracy": …, "targets": …}, and back; a loss that is not finite does not come back.
+nlohmann::ordered_json to_json(const Evaluation& evaluation);
+Evaluation evaluation_of_json(const nlohmann::ordered_json& json);
 
 /// Tokens of a batch, as they are and as arrays of equal rows would hold them.
 struct TokenCount {

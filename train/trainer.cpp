@@ -10,7 +10,6 @@
 #include <lintel/nn/clip.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/train/interrupt.hpp>
-#include <lintel/train/number_text.hpp>
 #include <lintel/train/streams.hpp>
 
 namespace lintel::train {
@@ -23,12 +22,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-std::string describe(const Evaluation& evaluation) {
-  std::string text = "validation loss " + fixed_text(evaluation.loss, 4);
-  if (evaluation.accuracy) text += ", accuracy " + percent_text(*evaluation.accuracy);
-  return text;
-}
 
 }  // namespace
 
@@ -86,8 +79,9 @@ TrainResult Trainer::run() {
     const bool due = validation_due();
     // The end of the time is an end of the run, whose result someone waits for. Being interrupted is not, and
     // validating then would let a resumed run find a best step that an uninterrupted one never looks at.
-    if (due || reason == StopReason::out_of_time) validate();
-    if (due || reason) checkpoint();
+    std::optional<Evaluation> validation;
+    if (due || reason == StopReason::out_of_time) validation = validate();
+    if (due || reason) checkpoint(validation);
     if (due && progress_) progress_->skip_pause();
   }
   if (progress_) progress_->finish();
@@ -170,24 +164,27 @@ void Trainer::show(const std::string& text) {
   if (progress_) progress_->note(text);
 }
 
-void Trainer::validate() {
-  result_.validation = task_.evaluate();
-  if (!result_.validation) return;
-  const Evaluation& now = *result_.validation;
+std::optional<Evaluation> Trainer::validate() {
+  const std::optional<Evaluation> evaluation = task_.evaluate();
+  if (!evaluation) return std::nullopt;
   RunState& state = result_.state;
-  const bool best = std::isfinite(now.loss) && (!state.best || now.better_than(*state.best));
-  show("step " + std::to_string(state.step) + ": " + describe(now) + (best ? ", the best so far" : ""));
-  nlohmann::ordered_json record = {{"step", state.step}, {"validation_loss", now.loss}};
-  if (now.accuracy) record["validation_accuracy"] = *now.accuracy;
+  const bool best = std::isfinite(evaluation->loss) && (!state.best || evaluation->better_than(*state.best));
+  show("step " + std::to_string(state.step) + ": validation " + text_of(*evaluation) +
+       (best ? ", the best so far" : ""));
+  nlohmann::ordered_json record = {{"step", state.step}, {"validation_loss", evaluation->loss}};
+  if (evaluation->accuracy) record["validation_accuracy"] = *evaluation->accuracy;
   log_->append(record);
-  if (!best) return;
-  state.best = now;
-  state.best_step = state.step;
-  save_weights(folder_.best(), parameters_, state.step, now);
+  if (best) {
+    state.best = evaluation;
+    state.best_step = state.step;
+    save_weights(folder_.best(), parameters_, state.step, evaluation);
+  }
+  result_.validation = evaluation;
+  return evaluation;
 }
 
-void Trainer::checkpoint() {
-  save_weights(folder_.last(), parameters_, result_.state.step, result_.validation);
+void Trainer::checkpoint(const std::optional<Evaluation>& validation) {
+  save_weights(folder_.last(), parameters_, result_.state.step, validation);
   save_checkpoint(folder_, parameters_, optimiser_, result_.state);
 }
 

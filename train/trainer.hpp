@@ -70,8 +70,8 @@ class Trainer {
   void resume();
   void note(const StepResult& step);
   void show(const std::string& text);
-  void validate();
-  void checkpoint();
+  std::optional<Evaluation> validate();
+  void checkpoint(const std::optional<Evaluation>& validation);
   bool validation_due() const;
   std::optional<StopReason> stop_reason(double seconds_of_run, bool interrupted) const;
 

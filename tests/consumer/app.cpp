@@ -33,8 +33,14 @@ int main() {
   double first_loss = 0, last_loss = 0;
 
   Rng rng(1);
-  models::Classifier model({.vocab = 17, .classes = 10, .max_length = 2000, .hidden = 128, .heads = 4, .blocks = 2,
-                            .attention = nn::KernelAttentionConfig{.feature_map = "glu", .layers = 1}}, rng);
+  models::Classifier model({.vocab = 17,
+                            .classes = 10,
+                            .max_length = 2000,
+                            .hidden = 128,
+                            .heads = 4,
+                            .blocks = 2,
+                            .attention = nn::KernelAttentionConfig{.feature_map = "glu", .layers = 1}},
+                           rng);
   nn::AdamW optimiser(model, {.weight_decay = 0.1});
   std::int64_t step = 0;
   for (const Batch& batch : batches) {

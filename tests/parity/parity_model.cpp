@@ -1,10 +1,10 @@
-// The Lintel half of parity.py: reads weights and a batch from one safetensors file, writes what a model makes of them to
-// another.
+// The Lintel half of parity.py: reads weights and a batch from one safetensors file, writes what a model makes of them
+// to another.
 //
 //     parity_model INPUT OUTPUT
 //
-// The input's metadata names the task and the sizes. Its tensors are `weights.<parameter>` and `batch.<name>`, or for the
-// optimisers `start.<parameter>` and `gradients.<step>.<parameter>`. The output holds `logits`, `loss` and
+// The input's metadata names the task and the sizes. Its tensors are `weights.<parameter>` and `batch.<name>`, or for
+// the optimisers `start.<parameter>` and `gradients.<step>.<parameter>`. The output holds `logits`, `loss` and
 // `gradients.<parameter>`, or `result.<parameter>`.
 #include <cstdio>
 #include <lintel/autograd/tape.hpp>
@@ -101,7 +101,8 @@ std::vector<NamedTensor> run_language_model(const Input& input) {
 }
 
 template <class Optimiser>
-std::vector<NamedTensor> run_steps(const Input& input, const std::vector<NamedTensor>& parameters, Optimiser optimiser) {
+std::vector<NamedTensor> run_steps(const Input& input, const std::vector<NamedTensor>& parameters,
+                                   Optimiser optimiser) {
   for (std::int64_t step = 0; step < input.number("steps"); ++step) {
     Gradients gradients;
     for (const auto& [name, parameter] : parameters) {
