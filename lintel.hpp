@@ -10,7 +10,6 @@
 #include <lintel/core/shape.hpp>
 #include <lintel/core/tensor.hpp>
 #include <lintel/core/visit.hpp>
-
 #include <lintel/autograd/cotangent.hpp>
 #include <lintel/autograd/custom_op.hpp>
 #include <lintel/autograd/gradcheck.hpp>
@@ -18,7 +17,6 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/autograd/transforms.hpp>
 #include <lintel/autograd/views.hpp>
-
 #include <lintel/ops/activation.hpp>
 #include <lintel/ops/cross_entropy.hpp>
 #include <lintel/ops/dropout.hpp>
@@ -36,7 +34,6 @@
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax.hpp>
 #include <lintel/ops/softmax_attention.hpp>
-
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
@@ -53,7 +50,6 @@
 #include <lintel/nn/safetensors.hpp>
 #include <lintel/nn/schedule.hpp>
 #include <lintel/nn/training.hpp>
-
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>

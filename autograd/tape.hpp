@@ -135,7 +135,7 @@ class Tape {
   Gradients gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
                       const GradientOptions& options = {});
   Gradients gradients(const Tensor& output, const std::vector<Tensor>& wrt, const GradientOptions& options = {});
-  Gradients gradients(const Tensor& output, const GradientOptions& options = {});
+  Gradients gradients(const Tensor& output);
 
   const std::vector<Record>& records() const { return records_; }
   const std::vector<Tensor>& watched() const { return watched_; }

@@ -24,7 +24,7 @@ constexpr std::int64_t shared_elements = (std::int64_t{8} << 20) / sizeof(T);
 template <class T>
 constexpr std::int64_t partial_elements = (std::int64_t{8} << 20) / sizeof(T);
 /// Rows up to which dot products are considered.
-constexpr std::int64_t few_rows = 8;
+constexpr std::int64_t few_rows = 6;
 /// Tasks that a product should fall into, so that the threads of a larger machine all get some.
 constexpr std::int64_t enough_tasks = 16;
 /// Multiply-adds in the time of one elementary operation of `parallel_for`.

@@ -161,7 +161,7 @@ TEST_CASE("a kept tape answers again and a consumed one refuses") {
   Tape tape;
   tape.watch(x);
   const Tensor y = x * x;
-  CHECK(tape.gradients(y, {.keep = true})[x].item() == 6);
+  CHECK(tape.gradients(y, tape.watched(), {.keep = true})[x].item() == 6);
   CHECK(tape.gradients(y)[x].item() == 6);
   CHECK(tape.records().empty());
   CHECK(error_of([&] { (void)tape.gradients(y); }).find("was consumed by an earlier call") != std::string::npos);
@@ -223,7 +223,8 @@ TEST_CASE("an exception in a vjp names the op and its layer and leaves the tape 
     y = custom_op("doubtful", {x}, number(1), {},
                   [](const Backward&) -> std::vector<Tensor> { throw Error("cannot"); });
   }
-  CHECK(error_of([&] { (void)tape.gradients(y, {.keep = true}); }) == "backward of doubtful in blocks.0: cannot");
+  CHECK(error_of([&] { (void)tape.gradients(y, tape.watched(), {.keep = true}); }) ==
+        "backward of doubtful in blocks.0: cannot");
   CHECK(is_recording({x}));
 }
 
