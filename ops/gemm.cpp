@@ -40,7 +40,7 @@ struct Range {
   std::int64_t size() const { return end - begin; }
 };
 
-/// Part `index` of `range` cut into `parts` of about equal size, all but the last ends on multiples of `step`.
+/// Part `index` of `range` cut into `parts` of about equal size, whose lengths but the last are multiples of `step`.
 Range part_of(Range range, std::int64_t parts, std::int64_t index, std::int64_t step) {
   const std::int64_t steps = ceil_divide(range.size(), step);
   const std::int64_t begin = range.begin + steps * index / parts * step;
@@ -96,8 +96,7 @@ Product<T> product_of(const GemmBatch& batch, const Product<T>& first, std::int6
   return product;
 }
 
-/// Elementary operations in a product, for `parallel_for`, in whose currency a multiply-add of a vector kernel is
-/// small.
+/// Elementary operations of a product, as `parallel_for` counts them.
 double cost_of(std::int64_t m, std::int64_t n, std::int64_t k) {
   return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) / products_per_operation;
 }
@@ -242,8 +241,8 @@ Plan plan_of(const GemmKernels<T>& kernels, std::int64_t products, std::int64_t 
   }
   const auto tasks = [&] { return products * plan.row_parts * plan.column_parts * plan.depth_parts; };
   while (tasks() < enough_tasks && n / plan.column_parts >= 512) plan.column_parts *= 2;
-  while (tasks() < enough_tasks && products > 1 && plan.depth_parts == 1 && m / plan.row_parts >= 256)
-    plan.row_parts *= 2;
+  const bool may_split_rows = products > 1 && plan.depth_parts == 1;
+  while (may_split_rows && tasks() < enough_tasks && m / plan.row_parts >= 256) plan.row_parts *= 2;
   return plan;
 }
 
@@ -311,8 +310,7 @@ void sum_partial_rows(const GemmKernels<T>& kernels, const Product<T>& product, 
   }
 }
 
-/// Few products with a long inner dimension: each task computes a stretch of it, and the partial sums are then added
-/// up.
+/// Few products with a long inner dimension: each task computes a stretch of it, and then the partial sums are added.
 template <class T>
 void multiply_splitting_depth(const GemmKernels<T>& kernels, const Plan& plan, const GemmBatch& batch,
                               const Product<T>& first) {
