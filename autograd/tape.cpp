@@ -274,9 +274,7 @@ Gradients Tape::gradients(const Tensor& output, const std::vector<Tensor>& wrt, 
   return gradients(std::vector{output}, wrt, options);
 }
 
-Gradients Tape::gradients(const Tensor& output) {
-  return gradients(std::vector{output}, watched_);
-}
+Gradients Tape::gradients(const Tensor& output) { return gradients(std::vector{output}, watched_); }
 
 bool Tape::watches(std::uint64_t id) const { return watched_ids_.contains(id); }
 

@@ -21,7 +21,7 @@ namespace lintel {
 namespace parallel_detail {
 
 /// Below this many elementary operations a second thread costs more to wake than it saves.
-constexpr double worth_a_thread = 30000;
+[[maybe_unused]] constexpr double worth_a_thread = 30000;  // without OpenMP nobody asks
 
 /// The cores that a cgroup quota leaves to this process; the largest integer where there is none.
 int cgroup_cores() {

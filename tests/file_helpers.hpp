@@ -75,7 +75,8 @@ inline std::filesystem::path test_data(const std::string& name) {
   const char* folder = std::getenv("LINTEL_TEST_DATA");
   const std::filesystem::path path = folder == nullptr ? "" : std::filesystem::path(folder) / name;
   if (!path.empty() && std::filesystem::exists(path)) return path;
-  MESSAGE("SKIPPED: no " << name << " (LINTEL_TEST_DATA is " << std::string(folder == nullptr ? "not set" : folder) << ")");
+  MESSAGE("SKIPPED: no " << name << " (LINTEL_TEST_DATA is " << std::string(folder == nullptr ? "not set" : folder)
+                         << ")");
   return {};
 }
 
