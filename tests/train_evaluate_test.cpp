@@ -90,12 +90,14 @@ TEST_CASE("every byte of a text but the first is predicted once, from at most a 
   CHECK(ragged.targets == 9);
 }
 
-TEST_CASE("generation reads the prompt, its own output, and no more than the model's length") {
+TEST_CASE(
+    "generation reads the prompt, its own output, and never at the last position, which training leaves without a "
+    "target") {
   const auto model = unlike(build_language_model(small_config(), vocabulary));
   std::vector<std::int64_t> tokens = {10, 20, 30};
   const std::vector<std::int64_t> prompt = tokens;
   generate(ReadingState(model, 12), prompt, 20, {.temperature = 0}, lintel::Rng(1), [&](std::int64_t token) {
-    const std::size_t begin = tokens.size() > 12 ? tokens.size() - 12 : 0;
+    const std::size_t begin = tokens.size() > 11 ? tokens.size() - 11 : 0;
     const std::vector<std::int64_t> window(tokens.begin() + static_cast<std::ptrdiff_t>(begin), tokens.end());
     const lintel::Tensor logits = model(lintel::pack({window}));
     const auto last = logits.values<float>().last(256);

@@ -7,7 +7,7 @@ namespace lintel::train {
 
 void ReadingState::read(std::int64_t token) {
   tokens_.push_back(token);
-  if (static_cast<std::int64_t>(tokens_.size()) > max_length_) tokens_.erase(tokens_.begin());
+  if (static_cast<std::int64_t>(tokens_.size()) > window_) tokens_.erase(tokens_.begin());
 }
 
 std::vector<float> ReadingState::next_logits() const {

@@ -11,11 +11,14 @@
 
 namespace lintel::train {
 
-/// What a language model has read so far. It keeps the last `max_length` tokens and reads them all again for every new
-/// one; a model whose attention carries a state of constant size can take its place behind the same two calls.
+/// What a language model has read so far. It keeps the last tokens, `max_length` − 1 at most, and reads them all again
+/// for every new one; a model whose attention carries a state of constant size can take its place behind the same two
+/// calls. The last position is left out because training pieces of `max_length` tokens end there: nothing follows it to
+/// be predicted, so the model never learnt to.
 class ReadingState {
  public:
-  ReadingState(const models::LanguageModel& model, std::int64_t max_length) : model_(model), max_length_(max_length) {}
+  ReadingState(const models::LanguageModel& model, std::int64_t max_length)
+      : model_(model), window_(max_length > 1 ? max_length - 1 : 1) {}
 
   void read(std::int64_t token);
 
@@ -24,7 +27,7 @@ class ReadingState {
 
  private:
   models::LanguageModel model_;  // a handle
-  std::int64_t max_length_;
+  std::int64_t window_;
   std::vector<std::int64_t> tokens_;
 };
 
