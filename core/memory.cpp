@@ -15,6 +15,7 @@ namespace lintel {
 namespace memory_detail {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20;
+constexpr std::size_t largest_block = std::size_t{1} << 46;  // 64 TiB: a larger request is a mistake, not a need
 
 /// Rounds up to a multiple of an eighth of the power of two below: at most 12.5 % is wasted, and batches of slightly
 /// different length share blocks.
@@ -52,7 +53,7 @@ class CachingResource final : public std::pmr::memory_resource {
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
     if (alignment > buffer_alignment) throw std::bad_alloc();
-    if (bytes > (std::size_t{1} << 62)) throw std::bad_alloc();
+    if (bytes > largest_block) throw std::bad_alloc();
     const std::size_t block_bytes = size_class(bytes);
     const auto counted = static_cast<std::int64_t>(block_bytes);
     const std::lock_guard lock(mutex_);
