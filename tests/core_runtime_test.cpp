@@ -80,6 +80,24 @@ TEST_CASE("a freed buffer is used again and counted") {
   CHECK(memory_statistics().cached == 0);
 }
 
+TEST_CASE("buffers of ever new sizes do not pile up in the cache") {
+  release_cached_memory();
+  reset_peak_memory();
+  const std::int64_t before = memory_statistics().live;
+  for (std::int64_t size = 1 << 20; size < 64 << 20; size += size / 5) {
+    const Tensor first = empty({size}), second = empty({size / 3});
+  }
+  const MemoryStatistics after = memory_statistics();
+  CHECK(after.live == before);
+  CHECK(after.cached <= after.peak + after.peak / 4);
+  for (int repetition = 0; repetition < 3; ++repetition) {  // and going down again needs nothing new
+    for (std::int64_t size = 50 << 20; size > 40 << 20; size -= size / 50) const Tensor smaller = empty({size});
+  }
+  CHECK(memory_statistics().cached == after.cached);
+  release_cached_memory();
+  CHECK(memory_statistics().cached == 0);
+}
+
 TEST_CASE("an embedder's own memory resource serves and gets everything back") {
   CountingResource resource;
   set_tensor_memory(&resource);
