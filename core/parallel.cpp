@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #ifdef __linux__
 #include <sched.h>
@@ -78,6 +79,41 @@ class FirstFailure {
   std::exception_ptr exception_;
 };
 
+/// The tasks of a region, a contiguous share for each thread. A thread that is done with its own share goes on with
+/// what the others have left, so that one slow core does not keep all waiting. The first task of a share is its
+/// owner's: no thread is woken in vain.
+class [[maybe_unused]] Shares {
+ public:
+  /// At least as many tasks as shares.
+  Shares(std::int64_t tasks, int count) : shares_(static_cast<std::size_t>(count)) {
+    for (int i = 0; i < count; ++i) {
+      Share& share = shares_[static_cast<std::size_t>(i)];
+      share.first = tasks * i / count;
+      share.next = share.first + 1;
+      share.end = tasks * (i + 1) / count;
+    }
+  }
+
+  /// Runs tasks until none is left. All threads of a team call this, of which there may be fewer than shares.
+  template <class Run>
+  void work(int thread, int team, const Run& run) {
+    const auto own = static_cast<std::size_t>(thread);
+    for (std::size_t i = own; i < shares_.size(); i += static_cast<std::size_t>(team)) run(shares_[i].first);
+    for (std::size_t turn = 0; turn < shares_.size(); ++turn) {
+      Share& share = shares_[(own + turn) % shares_.size()];
+      for (std::int64_t index = share.next++; index < share.end; index = share.next++) run(index);
+    }
+  }
+
+ private:
+  struct alignas(64) Share {  // a cache line each
+    std::int64_t first = 0;
+    std::atomic<std::int64_t> next = 0;
+    std::int64_t end = 0;
+  };
+  std::vector<Share> shares_;
+};
+
 }  // namespace parallel_detail
 
 int threads() {
@@ -108,20 +144,15 @@ void detail::run_parallel(std::int64_t tasks, double cost_per_task, void (*task)
   const auto worth = static_cast<std::int64_t>(std::min(total_cost / worth_a_thread, 1e6)) + 1;
   const auto team = static_cast<int>(std::min({static_cast<std::int64_t>(threads()), tasks, worth}));
   if (team > 1 && !inside_region) {
-    std::atomic<int> workers = 0;
+    Shares shares(tasks, team);
 #pragma omp parallel num_threads(team)
     {
       inside_region = true;
-      bool worked = false;
-#pragma omp for schedule(static) nowait
-      for (std::int64_t index = 0; index < tasks; ++index) {
-        worked = true;
-        run(index);
-      }
-      workers += worked;
+      shares.work(omp_get_thread_num(), omp_get_num_threads(), run);
       inside_region = false;
+#pragma omp master
+      used_last = omp_get_num_threads();
     }
-    used_last = workers;
     failure.rethrow();
     return;
   }
