@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <lintel/autograd/cotangent.hpp>
 #include <lintel/autograd/tape.hpp>
+#include <utility>
 
 namespace lintel {
 namespace tape_detail {
@@ -50,6 +51,12 @@ class Raised {
  private:
   bool& flag_;
 };
+
+/// The seconds since `event`, which becomes now.
+double seconds_since(std::chrono::steady_clock::time_point& event) {
+  const auto now = std::chrono::steady_clock::now();
+  return std::chrono::duration<double>(now - std::exchange(event, now)).count();
+}
 
 using CotangentMap = std::unordered_map<std::uint64_t, Tensor>;
 
@@ -186,6 +193,7 @@ void Tape::append(const Operation& operation) {
                 .saved = tape_detail::save(operation.saved),
                 .definition_inputs = {},
                 .vjp = operation.vjp,
+                .flops = operation.flops,
                 .definition = operation.definition};
   if (operation.definition) record.definition_inputs = tape_detail::save(operation.inputs);
   for (const Tensor& input : operation.inputs) record.inputs.push_back(tape_detail::info_of(input));
@@ -194,6 +202,7 @@ void Tape::append(const Operation& operation) {
     tracked_.insert(output.id());
   }
   records_.push_back(std::move(record));
+  if (last_event_) note_forward_time();
 }
 
 bool is_recording(const std::vector<Tensor>& inputs) {
@@ -233,6 +242,7 @@ Gradients Tape::gradients(const std::vector<Tensor>& outputs, const std::vector<
   if (consumed_) fail("gradients: this tape was consumed by an earlier call, pass .keep = true there for another");
   const Raised suspension(suspended_);
   consumed_ = !options.keep;
+  if (last_event_) last_event_ = std::chrono::steady_clock::now();
   CotangentMap cotangents = seed_cotangents(outputs, options.seeds);
   const auto needed = dependants(records_, wrt);
   std::unordered_set<std::uint64_t> asked_for;
@@ -260,6 +270,7 @@ Gradients Tape::gradients(const std::vector<Tensor>& outputs, const std::vector<
       deposit(record, pull_back(record, output_cotangents, wanted), wanted, cotangents);
     }
     if (!options.keep) records_.pop_back();  // frees what this record saved before the next one allocates
+    if (last_event_) note_backward_time(remaining);
   }
 
   Gradients result;
@@ -295,6 +306,30 @@ std::size_t Tape::saved_bytes() const {
     }
   }
   return bytes;
+}
+
+// ---- Times ---------------------------------------------------------------------------------------------------------
+
+void Tape::measure_times() {
+  if (!last_event_) untimed_ = records_.size();
+  last_event_ = std::chrono::steady_clock::now();
+}
+
+void Tape::note_forward_time() {
+  const Record& record = records_.back();
+  OpTime time{.op = record.op, .layer = record.layer, .flops = record.flops};
+  for (const auto* tensors : {&record.inputs, &record.outputs}) {
+    for (const TensorInfo& x : *tensors) {
+      time.bytes += static_cast<std::size_t>(x.shape.size()) * dtype_size(x.dtype);
+    }
+  }
+  time.forward_seconds = tape_detail::seconds_since(*last_event_);
+  times_.push_back(std::move(time));
+}
+
+void Tape::note_backward_time(std::size_t record) {
+  const double seconds = tape_detail::seconds_since(*last_event_);
+  if (record >= untimed_) times_[record - untimed_].backward_seconds += seconds;
 }
 
 }  // namespace lintel

@@ -1,6 +1,7 @@
 // The tape: a flat list of what was computed, walked backwards to get gradients.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -64,6 +65,9 @@ struct Operation {
   std::vector<Tensor> outputs;
   std::vector<Tensor> saved;
   Vjp vjp;
+  /// Floating-point operations of its matrix products, forward, each product counted once; 0 where there are none.
+  /// Their gradients take twice as many.
+  double flops = 0;
   /// For a fused op whose `vjp` is a kernel and so cannot be recorded: what it computes, in primitives. The tape then
   /// keeps the inputs and differentiates this instead when an outer tape watches an input or a cotangent.
   Definition definition = nullptr;
@@ -78,7 +82,18 @@ struct Record {
   std::vector<SavedTensor> saved;
   std::vector<SavedTensor> definition_inputs;
   Vjp vjp;
+  double flops = 0;
   Definition definition;
+};
+
+/// How long one op of a tape took; see `Tape::measure_times`.
+struct OpTime {
+  std::string op;
+  std::string layer;
+  double flops = 0;             ///< of the products, forward
+  std::size_t bytes = 0;        ///< of its inputs and outputs
+  double forward_seconds = 0;   ///< since the record before it, so with what lies between two ops
+  double backward_seconds = 0;  ///< of its vjp, and of adding the cotangents it gave to those of other uses
 };
 
 /// Whether any active tape of this thread watches one of `inputs`, directly or through earlier records. An op asks
@@ -146,12 +161,19 @@ class Tape {
   /// Bytes of all buffers that the records keep alive, each counted once.
   std::size_t saved_bytes() const;
 
+  /// From now on notes how long each op takes, forward and backward.
+  void measure_times();
+  /// One entry per record since `measure_times`, also after the records were freed.
+  const std::vector<OpTime>& times() const { return times_; }
+
  private:
   friend bool is_recording(const std::vector<Tensor>& inputs);
   friend void record(Operation operation);
 
   bool tracks(const std::vector<Tensor>& inputs) const;
   void append(const Operation& operation);
+  void note_forward_time();
+  void note_backward_time(std::size_t record);
 
   std::vector<Record> records_;
   std::vector<Tensor> watched_;
@@ -159,6 +181,9 @@ class Tape {
   std::unordered_set<std::uint64_t> watched_ids_;
   std::unordered_set<std::uint64_t> tracked_;  // watched, or computed from something tracked
   std::shared_ptr<std::vector<Tape*>> stack_;  // the thread's; shared, so that a tape freed late finds it alive
+  std::vector<OpTime> times_;
+  std::size_t untimed_ = 0;  // records from before `measure_times`
+  std::optional<std::chrono::steady_clock::time_point> last_event_;
   bool suspended_ = false;
   bool consumed_ = false;
 };

@@ -83,6 +83,7 @@ lintel_room(ops
     gemm.kernel.hpp
     gemm_block.hpp
     gemm_dots.kernel.hpp
+    gemm_fetch.kernel.hpp
     gemm_pack.kernel.hpp
     kernel_attention.kernel.hpp
     kernel_attention_head.hpp
@@ -258,9 +259,15 @@ lintel_room(train
 
 lintel_room(tools
   PRIVATE
+    bench_limits.hpp
+    bench_model.hpp
+    bench_timing.hpp
     command.hpp
     setting_options.hpp
   SOURCES
+    bench_command.cpp
+    bench_limits.cpp
+    bench_model.cpp
     command.cpp
     data_command.cpp
     eval_command.cpp
@@ -268,5 +275,6 @@ lintel_room(tools
     info_command.cpp
     main.cpp
     predict_command.cpp
+    profile_command.cpp
     setting_options.cpp
     train_command.cpp)

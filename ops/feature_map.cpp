@@ -116,6 +116,11 @@ double cost_of(const Sizes& s) {
   return static_cast<double>(s.out * (s.in + s.gate_in) + s.rank * s.in + 20 * s.out) / 8;
 }
 
+double flops_of(const Sizes& s) {
+  const std::int64_t multiply_adds_of_row = s.out * (s.in + s.gate_in) + s.rank * s.in;
+  return product_flops(s.rows, s.heads, multiply_adds_of_row);
+}
+
 template <class T>
 void forward(const Layer& layer, const Sizes& s, const Tensor& y) {
   const T* input = layer.x.data<T>();
@@ -269,6 +274,7 @@ Tensor apply(const Layer& layer) {
              return feature_map_vjp(
                  {op, activation, b.saved(0), b.saved(1), b.saved(2), b.saved(3), b.saved(4), b.saved(5)}, b);
            },
+       .flops = flops_of(sizes_of(layer)),
        .definition = [activation = layer.activation](
                          const std::vector<Tensor>& inputs) { return std::vector{definition(activation, inputs)}; }});
   return y;

@@ -1,6 +1,7 @@
 // How a matrix product is cut: into tasks by its shape, and within a task into blocks that fit the caches.
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include <lintel/core/error.hpp>
 #include <lintel/core/memory.hpp>
@@ -11,11 +12,11 @@
 namespace lintel {
 namespace gemm_detail {
 
-/// The part of the inner dimension that is summed in registers, so that a panel of A fits the first-level cache, and
-/// the columns of B that are packed with it.
+/// The part of the inner dimension that is summed in registers, so that a panel of A fits the first-level cache.
 template <class T>
 constexpr std::int64_t depth_block = 2048 / sizeof(T);
-constexpr std::int64_t column_block = 1024;
+/// The rows of a transposed A that are copied at once: their copy should fit the second-level cache beside B's.
+constexpr std::int64_t row_block = 256;
 constexpr std::int64_t cache_line = 64;  // bytes
 /// Elements of B that are packed at once for all tasks to share: they should fit the last-level cache.
 template <class T>
@@ -33,6 +34,12 @@ constexpr double products_per_operation = 16;
 constexpr double worth_splitting = 1 << 16;
 
 std::int64_t ceil_divide(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+
+/// Columns of B that are packed at once, whole tiles: with `depth_block` rows they should fit the second-level cache.
+template <class T>
+std::int64_t column_block(const GemmKernels<T>& kernels) {
+  return ceil_divide(256, kernels.tile_columns) * kernels.tile_columns;
+}
 
 struct Range {
   std::int64_t begin;
@@ -182,31 +189,82 @@ bool worth_dots(const Product<T>& product) {
   return product.m <= few_rows && product.b.transposed && !product.a.transposed;
 }
 
-/// Computes rows x columns of C over a stretch of the inner dimension, on this thread.
+/// The elements (rows, columns) of op(X) where they lie.
 template <class T>
-void multiply_block(const GemmKernels<T>& kernels, const Product<T>& product, Range rows, Range all_columns,
-                    Range depth, const SharedB<T>* shared) {
-  if (worth_dots(product)) return kernels.dots(block_of(product, rows, all_columns, depth));
-  const std::int64_t column_parts = ceil_divide(all_columns.size(), column_block);
-  const std::int64_t deepest = std::min(depth.size(), depth_block<T>);
-  const std::int64_t widest = std::min(packed_columns(kernels, all_columns), column_block);
-  const bool copies_a = worth_copying(kernels, product.a, deepest, all_columns.size());
-  const bool packs_b = !shared && worth_packing(kernels, product.b, rows.size(), all_columns.size());
-  const std::int64_t a_size = copies_a ? kernels.a_copy_size(deepest) : 0;
-  Workspace<T> workspace(a_size + (packs_b ? deepest * widest : 0));
-  T* const packed = workspace.data() + a_size;
-  for (std::int64_t part = 0; part < column_parts; ++part) {
-    const Range columns = part_of(all_columns, column_parts, part, kernels.tile_columns);
-    for (std::int64_t index = 0; index < depth_blocks<T>(depth); ++index) {
-      const Range stretch = depth_block_of<T>(depth, index);
-      GemmBlock<T> block = block_of(product, rows, columns, stretch);
-      block.a_copy = copies_a ? workspace.data() : nullptr;
-      block.b_packed = packs_b || shared;
-      if (packs_b) pack_b(kernels, product.b, stretch, columns, packed);
-      if (block.b_packed) block.b = shared ? shared->at(kernels, stretch, columns.begin) : packed;
-      kernels.multiply(block);
+GemmRegion<T> region_of(const GemmOperand<T>& x, Range rows, Range columns) {
+  if (x.transposed) std::swap(rows, columns);
+  const T* const data = x.data + rows.begin * x.leading_dimension + columns.begin;
+  return {data, x.leading_dimension, columns.size(), rows.size()};
+}
+
+/// How one thread computes rows x columns of C over a stretch of the inner dimension: in blocks whose operands fit the
+/// second-level cache, A copied and B packed where it pays.
+template <class T>
+class BlockLoop {
+ public:
+  BlockLoop(const GemmKernels<T>& kernels, const Product<T>& product, Range rows, Range columns, Range depth,
+            const SharedB<T>* shared)
+      : kernels_(kernels),
+        product_(product),
+        rows_(rows),
+        columns_(columns),
+        depth_(depth),
+        shared_(shared),
+        deepest_(std::min(depth.size(), depth_block<T>)),
+        copies_a_(worth_copying(kernels, product.a, deepest_, columns.size())),
+        packs_b_(!shared && worth_packing(kernels, product.b, rows.size(), columns.size())),
+        row_parts_(copies_a_ && product.a.transposed ? ceil_divide(rows.size(), row_block) : 1),
+        column_parts_(ceil_divide(columns.size(), column_block(kernels))) {}
+
+  void run() const {
+    const std::int64_t highest = row_parts_ > 1 ? row_block : rows_.size();
+    const std::int64_t widest = std::min(packed_columns(kernels_, columns_), column_block(kernels_));
+    const std::int64_t a_size = copies_a_ ? kernels_.a_copy_size(highest, deepest_, product_.a.transposed) : 0;
+    Workspace<T> workspace(a_size + (packs_b_ ? deepest_ * widest : 0));
+    const std::int64_t blocks = depth_blocks<T>(depth_) * row_parts_ * column_parts_;
+    for (std::int64_t index = 0; index < blocks; ++index) {
+      multiply(index, copies_a_ ? workspace.data() : nullptr, workspace.data() + a_size);
     }
   }
+
+ private:
+  Range stretch_of(std::int64_t index) const { return depth_block_of<T>(depth_, index / column_parts_ / row_parts_); }
+  Range rows_of(std::int64_t index) const { return part_of(rows_, row_parts_, index / column_parts_ % row_parts_, 1); }
+  Range columns_of(std::int64_t index) const {
+    return part_of(columns_, column_parts_, index % column_parts_, kernels_.tile_columns);
+  }
+
+  void multiply(std::int64_t index, T* a_copy, T* packed) const {
+    GemmBlock<T> block = block_of(product_, rows_of(index), columns_of(index), stretch_of(index));
+    block.a_copy = a_copy;
+    block.a_copied = index % column_parts_ > 0;
+    block.b_packed = packs_b_ || shared_;
+    if (packs_b_ && (column_parts_ > 1 || index % row_parts_ == 0)) {
+      pack_b(kernels_, product_.b, stretch_of(index), columns_of(index), packed);
+    }
+    if (block.b_packed) block.b = shared_ ? shared_->at(kernels_, stretch_of(index), columns_of(index).begin) : packed;
+    if (!shared_ && (index + 1) < depth_blocks<T>(depth_) * row_parts_ * column_parts_) {
+      block.next[0] = region_of(product_.a, rows_of(index + 1), stretch_of(index + 1));
+      block.next[1] = region_of(product_.b, stretch_of(index + 1), columns_of(index + 1));
+    }
+    kernels_.multiply(block);
+  }
+
+  const GemmKernels<T>& kernels_;
+  const Product<T>& product_;
+  Range rows_, columns_, depth_;
+  const SharedB<T>* shared_;
+  std::int64_t deepest_;
+  bool copies_a_, packs_b_;
+  std::int64_t row_parts_, column_parts_;
+};
+
+/// Computes rows x columns of C over a stretch of the inner dimension, on this thread.
+template <class T>
+void multiply_block(const GemmKernels<T>& kernels, const Product<T>& product, Range rows, Range columns, Range depth,
+                    const SharedB<T>* shared) {
+  if (worth_dots(product)) return kernels.dots(block_of(product, rows, columns, depth));
+  BlockLoop<T>(kernels, product, rows, columns, depth, shared).run();
 }
 
 /// How a batch of products is cut into tasks.
@@ -237,7 +295,7 @@ Plan plan_of(const GemmKernels<T>& kernels, std::int64_t products, std::int64_t 
     plan.row_parts = ceil_divide(m, rows);
     if (plan.row_parts > 1) plan.row_parts += plan.row_parts % 2;  // an odd part keeps one of two threads waiting
     plan.shares_b = products == 1 && plan.row_parts > 2;
-    plan.column_parts = ceil_divide(n, column_block);
+    if (plan.shares_b) plan.column_parts = ceil_divide(n, column_block(kernels));
   }
   const auto tasks = [&] { return products * plan.row_parts * plan.column_parts * plan.depth_parts; };
   while (tasks() < enough_tasks && n / plan.column_parts >= 512) plan.column_parts *= 2;
@@ -262,8 +320,9 @@ void pack_shared_b(const GemmKernels<T>& kernels, const GemmOperand<T>& b, const
 /// One large product: B is packed once for all tasks, as much of it at a time as the last-level cache holds.
 template <class T>
 void multiply_sharing_b(const GemmKernels<T>& kernels, Plan plan, const Product<T>& product) {
-  const std::int64_t deepest = std::min(product.k, 4 * depth_block<T>);
-  const std::int64_t widest = std::max<std::int64_t>(shared_elements<T> / deepest / column_block, 1) * column_block;
+  const std::int64_t deepest = std::min(product.k, 2 * depth_block<T>);
+  const std::int64_t block = column_block(kernels);
+  const std::int64_t widest = std::max<std::int64_t>(shared_elements<T> / deepest / block, 1) * block;
   const std::int64_t depth_parts = ceil_divide(product.k, deepest);
   const std::int64_t column_parts = ceil_divide(product.n, widest);
   plan.column_parts = ceil_divide(plan.column_parts, column_parts);
@@ -278,8 +337,9 @@ void multiply_sharing_b(const GemmKernels<T>& kernels, Plan plan, const Product<
     const std::int64_t tasks = plan.row_parts * plan.column_parts;
     const double cost = cost_of(product.m, shared.columns.size(), shared.depth.size()) / static_cast<double>(tasks);
     parallel_for(tasks, cost, [&](std::int64_t index) {
-      const Range rows = part_of({0, product.m}, plan.row_parts, index / plan.column_parts, 1);
-      const Range columns = part_of(shared.columns, plan.column_parts, index % plan.column_parts, kernels.tile_columns);
+      // The rows change fastest: a part of B stays in the second-level cache.
+      const Range rows = part_of({0, product.m}, plan.row_parts, index % plan.row_parts, 1);
+      const Range columns = part_of(shared.columns, plan.column_parts, index / plan.row_parts, kernels.tile_columns);
       multiply_block(kernels, product, rows, columns, shared.depth, &shared);
     });
   }

@@ -5,6 +5,7 @@
 // after the other over a register, and does rows * vectors multiply-adds. A is read where it lies or from a copy, in
 // rows or in columns: spreading needs no neighbours, so A is never transposed.
 #include <lintel/ops/gemm_dots.kernel.hpp>
+#include <lintel/ops/gemm_fetch.kernel.hpp>
 #include <lintel/ops/gemm_pack.kernel.hpp>
 
 #define LINTEL_INLINE [[gnu::always_inline]] inline
@@ -12,21 +13,6 @@
 #define LINTEL_UNROLL _Pragma("GCC unroll 16")
 
 namespace lintel::kernels::LINTEL_ISA {
-
-/// The rows of a block cut into panels of equal height or one less, so that no panel is low and runs at a fraction of
-/// the speed.
-struct GemmRowPanels {
-  std::int64_t count;
-  std::int64_t height;
-  std::int64_t higher;  // so many panels, the first ones, have one row more
-
-  LINTEL_INLINE GemmRowPanels(std::int64_t rows, std::int64_t at_most)
-      : count((rows + at_most - 1) / at_most), height(rows / count), higher(rows % count) {}
-  LINTEL_INLINE std::int64_t begin(std::int64_t panel) const {
-    return panel * height + (panel < higher ? panel : higher);
-  }
-  LINTEL_INLINE std::int64_t rows(std::int64_t panel) const { return height + (panel < higher ? 1 : 0); }
-};
 
 /// One tile: the part of a block that starts at these elements.
 template <class T>
@@ -42,6 +28,8 @@ struct GemmTileTask {
   std::int64_t c_stride;
   const T* addend;
   std::int64_t addend_stride;
+  const T* next_c;  // the tile after this one
+  GemmFetch* fetch;
 };
 
 /// Stores a tile that is wider than what is left of C, from memory, with nothing unrolled.
@@ -88,33 +76,71 @@ LINTEL_INLINE void gemm_store(const GemmTileTask<T>& task, vec<T> (&sum)[Rows][V
   }
 }
 
+/// How many steps of the inner dimension ahead the rows of a packed B are asked for: they come from the second-level
+/// cache, whose latency the core cannot always hide by looking ahead.
+constexpr std::int64_t gemm_prefetched_steps = 8;
+
+/// Where the rows of a panel of A are: x86 addresses the three rows behind one without another pointer.
+template <class T, int Rows>
+struct GemmPanelRows {
+  const T* every_fourth[(Rows + 3) / 4];
+  std::int64_t stride;
+
+  LINTEL_INLINE GemmPanelRows(const T* a, std::int64_t a_stride) : stride(a_stride) {
+    LINTEL_UNROLL for (int i = 0; i < (Rows + 3) / 4; ++i) every_fourth[i] = a + 4 * i * stride;
+  }
+  LINTEL_INLINE T at(int row, std::int64_t column) const { return every_fourth[row / 4][(row % 4) * stride + column]; }
+};
+
+/// Step p of the inner dimension: loads a row of B and spreads one number of A after the other.
+template <class T, int Rows, int Vectors, bool Transposed>
+LINTEL_INLINE void gemm_step(const GemmPanelRows<T, Rows>& rows, const T* a, std::int64_t p, const T* b,
+                             vec<T> (&sum)[Rows][Vectors]) {
+  using V = vec<T>;
+  V row[Vectors];
+  LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+    row[v] = V::load(b + v * V::width);
+    if (v * sizeof(V) % gemm_cache_line == 0) {
+      __builtin_prefetch(b + (gemm_prefetched_steps * Vectors + v) * V::width);
+    }
+  }
+  LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+    const V spread(Transposed ? a[i] : rows.at(i, p));
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(spread, row[v], sum[i][v]);
+  }
+}
+
 /// Computes one tile. (i, p) of A is a[p * a_stride + i] with `Transposed`, else a[i * a_stride + p].
 template <class T, int Rows, int Vectors, bool Transposed>
 [[gnu::noinline]] void gemm_tile(const GemmTileTask<T>& task) {
   using V = vec<T>;
   V sum[Rows][Vectors];
   LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
-    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
-      if (v * sizeof(V) % gemm_cache_line == 0) __builtin_prefetch(task.c + i * task.c_stride + v * V::width, 1);
-      sum[i][v] = V::zero();
-    }
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = V::zero();
   }
-  const std::int64_t a_stride = task.a_stride;
+  const GemmPanelRows<T, Rows> rows(task.a, task.a_stride);
+  const std::int64_t b_stride = task.b_stride, a_step = Transposed ? task.a_stride : 0;
   const T* a = task.a;
   const T* b = task.b;
-  const T* every_fourth_row[(Rows + 3) / 4];  // x86 addresses the three rows behind one without another pointer
-  LINTEL_UNROLL for (int i = 0; i < (Rows + 3) / 4; ++i) every_fourth_row[i] = a + 4 * i * a_stride;
-
-  for (std::int64_t p = 0; p < task.depth; ++p) {
-    V row[Vectors];
-    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) row[v] = V::load(b + v * V::width);
-    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
-      const V spread(Transposed ? a[i] : every_fourth_row[i / 4][(i % 4) * a_stride + p]);
-      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(spread, row[v], sum[i][v]);
+  const char* fetched = task.fetch->position;
+  const std::int64_t stretch = task.depth / Rows;
+  std::int64_t p = 0;
+  // One row of the next tile of C after the other: asked for all at once, they would keep B's rows waiting.
+  for (int part = 0; part < Rows; ++part) {
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+      if (v * sizeof(V) % gemm_cache_line == 0) {
+        __builtin_prefetch(task.next_c + part * task.c_stride + v * V::width, 1);
+      }
     }
-    b += task.b_stride;
-    if constexpr (Transposed) a += a_stride;
+    const std::int64_t end = part + 1 < Rows ? p + stretch : task.depth;
+    for (; p < end; ++p, a += a_step, b += b_stride) {
+      __builtin_prefetch(fetched, 0, 2);
+      fetched += task.fetch->step;
+      if (fetched >= task.fetch->end) fetched = gemm_fetch_next_row(*task.fetch);
+      gemm_step<T, Rows, Vectors, Transposed>(rows, a, p, b, sum);
+    }
   }
+  task.fetch->position = fetched;
   gemm_store(task, sum);
 }
 
@@ -127,8 +153,12 @@ void gemm_tile_of(std::int64_t rows, const GemmTileTask<T>& task) {
   gemm_tile<T, Rows, Vectors, Transposed>(task);
 }
 
-template <class T, int Vectors>
+/// The same for the vectors that the task's columns need.
+template <class T, int Vectors = GemmTile<T>::vectors>
 void gemm_tile_of(std::int64_t rows, bool transposed, const GemmTileTask<T>& task) {
+  if constexpr (Vectors > 1) {
+    if (task.columns <= (Vectors - 1) * vec<T>::width) return gemm_tile_of<T, Vectors - 1>(rows, transposed, task);
+  }
   if (transposed) {
     gemm_tile_of<T, Vectors, true>(rows, task);
   } else {
@@ -136,25 +166,16 @@ void gemm_tile_of(std::int64_t rows, bool transposed, const GemmTileTask<T>& tas
   }
 }
 
-/// Asks for rows [begin, end) of A. Their first lines are a stride apart, where hardware does not look ahead.
-template <class T>
-LINTEL_INLINE void gemm_prefetch_rows(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t begin,
-                                      std::int64_t end) {
-  constexpr int line = gemm_cache_line / static_cast<int>(sizeof(T));
-  for (std::int64_t i = begin; i < end; ++i) {
-    for (std::int64_t p = 0; p < depth; p += line) __builtin_prefetch(a + i * stride + p, 0, 2);
-  }
-}
-
 /// Sets the task's A to the panel of `rows` rows at `a`, or to a copy of it.
 template <class T>
-LINTEL_INLINE void gemm_take_panel(const GemmBlock<T>& block, const T* a, std::int64_t rows, std::int64_t rows_left,
+LINTEL_INLINE void gemm_take_panel(const GemmBlock<T>& block, std::int64_t panel, const T* a, std::int64_t rows,
                                    GemmTileTask<T>& task) {
-  task.a = block.a_copy ? block.a_copy : a;
+  task.a = a;
   task.a_stride = block.a_stride;
   if (!block.a_copy) return;
+  task.a = block.a_copy;
   if (block.a_transposed) {
-    gemm_copy_columns(a, block.a_stride, block.depth, rows_left, block.a_copy);
+    task.a += panel * block.depth * GemmTile<T>::padded_rows;
     task.a_stride = GemmTile<T>::padded_rows;
   } else {
     gemm_copy_rows(a, block.a_stride, block.depth, rows, block.a_copy);
@@ -163,40 +184,44 @@ LINTEL_INLINE void gemm_take_panel(const GemmBlock<T>& block, const T* a, std::i
 }
 
 /// Row panels outside, column panels inside: a panel of A stays in the fastest cache while the panels of B stream past.
-/// While one row panel is computed, the next is fetched, a few rows for each tile.
+/// While one row panel is computed the next is fetched, or where A is copied as a whole, the next block.
 template <class T>
 void gemm_multiply(const GemmBlock<T>& block) {
   using Tile = GemmTile<T>;
   if (block.rows == 0) return;
   const GemmRowPanels panels(block.rows, Tile::rows);
+  if (block.a_transposed && block.a_copy && !block.a_copied) {
+    gemm_copy_columns(block.a, block.a_stride, block.depth, block.rows, block.a_copy);
+  }
+  const std::int64_t row_step = block.a_transposed ? 1 : block.a_stride;
+  const std::int64_t tiles = (block.columns + Tile::columns - 1) / Tile::columns;
+  GemmFetch fetch;
+  if (block.a_transposed) fetch = gemm_fetch(block.next[0], block.next[1], panels.count * tiles * block.depth);
   GemmTileTask<T> task{};
   task.depth = block.depth;
   task.alpha = block.alpha;
   task.c_stride = block.c_stride;
   task.addend_stride = block.addend_stride;
-  const std::int64_t row_step = block.a_transposed ? 1 : block.a_stride;
-  const std::int64_t tiles = (block.columns + Tile::columns - 1) / Tile::columns;
+  task.fetch = &fetch;
   for (std::int64_t panel = 0; panel < panels.count; ++panel) {
     const std::int64_t i = panels.begin(panel);
     const std::int64_t rows = panels.rows(panel);
-    const std::int64_t next_rows = panel + 1 < panels.count && !block.a_transposed ? panels.rows(panel + 1) : 0;
+    const std::int64_t next_rows = panel + 1 < panels.count ? panels.rows(panel + 1) : 0;
     const T* a = block.a + i * row_step;
-    gemm_take_panel(block, a, rows, block.rows - i, task);
+    if (!block.a_transposed) {
+      fetch = gemm_fetch<T>({a + rows * row_step, row_step, block.depth, next_rows}, {}, tiles * block.depth);
+    }
+    gemm_take_panel(block, panel, a, rows, task);
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       const std::int64_t j = tile * Tile::columns;
-      gemm_prefetch_rows(a + rows * row_step, row_step, block.depth, next_rows * tile / tiles,
-                         next_rows * (tile + 1) / tiles);
       const std::int64_t columns_left = block.columns - j;
       task.columns = columns_left < Tile::columns ? columns_left : Tile::columns;
       task.b = block.b + (block.b_packed ? j * block.depth : j);
       task.b_stride = block.b_packed ? gemm_panel_width<T>(task.columns) : block.b_stride;
       task.c = block.c + i * block.c_stride + j;
+      task.next_c = tile + 1 < tiles ? task.c + Tile::columns : block.c + (i + rows) * block.c_stride;
       task.addend = block.addend ? block.addend + i * block.addend_stride + j : nullptr;
-      if (task.columns > Tile::width) {
-        gemm_tile_of<T, 2>(rows, block.a_transposed, task);
-      } else {
-        gemm_tile_of<T, 1>(rows, block.a_transposed, task);
-      }
+      gemm_tile_of(rows, block.a_transposed, task);
     }
   }
 }

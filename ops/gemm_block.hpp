@@ -5,6 +5,15 @@
 
 namespace lintel {
 
+/// Rows of memory that are read soon and fetched meanwhile.
+template <class T>
+struct GemmRegion {
+  const T* data;
+  std::int64_t stride;   ///< elements from row to row
+  std::int64_t columns;  ///< elements of a row
+  std::int64_t rows;     ///< 0: nothing
+};
+
 /// C = alpha * A B + addend for a block of C and a stretch of the inner dimension.
 template <class T>
 struct GemmBlock {
@@ -16,7 +25,8 @@ struct GemmBlock {
   const T* a;
   std::int64_t a_stride;
   bool a_transposed;  ///< (i, p) of A is a[p * a_stride + i], else a[i * a_stride + p]
-  T* a_copy;          ///< room for `GemmKernels::a_copy_size(depth)` elements, or null to read A where it lies
+  T* a_copy;          ///< room for `GemmKernels::a_copy_size` elements, or null to read A where it lies
+  bool a_copied;      ///< a transposed A lies there already, from the block before
 
   const T* b;  ///< packed, or (p, j) of B is b[p * b_stride + j] and `columns` is a multiple of `vector_columns`
   std::int64_t b_stride;  ///< not used where B is packed
@@ -26,6 +36,8 @@ struct GemmBlock {
   std::int64_t c_stride;
   const T* addend;             ///< (i, j) is addend[i * addend_stride + j]: C itself to accumulate, a bias, or null
   std::int64_t addend_stride;  ///< 0 for a bias, the same in every row
+
+  GemmRegion<T> next[2];  ///< what the block after this one copies or packs
 };
 
 /// The kernels of the matrix product for one instruction set, and the sizes that ops/gemm.cpp cuts its work by.
@@ -38,8 +50,8 @@ struct GemmKernels {
   std::int64_t tile_columns;
   std::int64_t vector_columns;  ///< columns of one vector
 
-  /// Elements of a copied panel of A.
-  std::int64_t (*a_copy_size)(std::int64_t depth);
+  /// Elements of the copy of A (rows, depth): of one panel, or where A is transposed of all.
+  std::int64_t (*a_copy_size)(std::int64_t rows, std::int64_t depth, bool transposed);
 
   void (*multiply)(const GemmBlock<T>& block);
   /// The same for few rows, where A is not transposed and not copied, and (p, j) of B is b[j * b_stride + p].

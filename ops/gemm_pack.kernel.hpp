@@ -11,17 +11,33 @@ namespace lintel::kernels::LINTEL_ISA {
 template <class T>
 struct GemmTile {
 #if LINTEL_VECTOR_BYTES == 64 || defined(__aarch64__)
-  static constexpr int rows = 14;
+  static constexpr int rows = 8;
+  static constexpr int vectors = 3;
 #else
   static constexpr int rows = 6;
-#endif
   static constexpr int vectors = 2;
+#endif
   static constexpr int width = vec<T>::width;
   static constexpr int columns = vectors * width;
   static constexpr int padded_rows = (rows + width - 1) / width * width;
 };
 
 constexpr int gemm_cache_line = 64;  // bytes
+
+/// The rows of a block cut into panels of equal height or one less, so that no panel is low and runs at a fraction of
+/// the speed.
+struct GemmRowPanels {
+  std::int64_t count;
+  std::int64_t height;
+  std::int64_t higher;  // so many panels, the first ones, have one row more
+
+  LINTEL_INLINE GemmRowPanels(std::int64_t rows, std::int64_t at_most)
+      : count((rows + at_most - 1) / at_most), height(rows / count), higher(rows % count) {}
+  LINTEL_INLINE std::int64_t begin(std::int64_t panel) const {
+    return panel * height + (panel < higher ? panel : higher);
+  }
+  LINTEL_INLINE std::int64_t rows(std::int64_t panel) const { return height + (panel < higher ? 1 : 0); }
+};
 
 /// The distance between the rows of a copied panel of A: an odd number of cache lines, so that the same column of
 /// different rows does not compete for the same place in the cache.
@@ -32,8 +48,9 @@ LINTEL_INLINE std::int64_t gemm_copied_stride(std::int64_t depth) {
 }
 
 template <class T>
-std::int64_t gemm_a_copy_size(std::int64_t depth) {
-  return GemmTile<T>::padded_rows * gemm_copied_stride<T>(depth);
+std::int64_t gemm_a_copy_size(std::int64_t rows, std::int64_t depth, bool transposed) {
+  if (!transposed) return GemmTile<T>::padded_rows * gemm_copied_stride<T>(depth);
+  return GemmRowPanels(rows, GemmTile<T>::rows).count * GemmTile<T>::padded_rows * depth;
 }
 
 /// Copies a panel of A that is stored in rows, to rows that are `gemm_copied_stride` apart.
@@ -48,19 +65,24 @@ void gemm_copy_rows(const T* a, std::int64_t stride, std::int64_t depth, std::in
   }
 }
 
-/// Copies a panel of A that is stored in columns, to columns of `padded_rows` elements. Of a column `readable` elements
-/// exist from here on; those behind the panel's last row are copied too, and never looked at.
+/// Copies the panels of A that is stored in columns, each to columns of `padded_rows` elements: of a column all panels
+/// at once, so that memory is read in its order. What a panel's columns hold behind its last row is never looked at.
 template <class T>
-void gemm_copy_columns(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t readable, T* copy) {
+void gemm_copy_columns(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t rows, T* copy) {
   using V = vec<T>;
-  constexpr int rows = GemmTile<T>::padded_rows;
-  for (std::int64_t p = 0; p < depth; ++p, a += stride, copy += rows) {
-    LINTEL_UNROLL for (int i = 0; i < rows; i += V::width) {
-      const std::int64_t left = readable - i;
-      if (left >= V::width) {
-        V::load(a + i).store(copy + i);
-      } else if (left > 0) {
-        V::load_partial(a + i, left).store(copy + i);
+  constexpr int padded = GemmTile<T>::padded_rows;
+  const GemmRowPanels panels(rows, GemmTile<T>::rows);
+  for (std::int64_t p = 0; p < depth; ++p, a += stride) {
+    for (std::int64_t panel = 0; panel < panels.count; ++panel) {
+      const std::int64_t begin = panels.begin(panel);
+      T* const column = copy + (panel * depth + p) * padded;
+      LINTEL_UNROLL for (int i = 0; i < padded; i += V::width) {
+        const std::int64_t left = rows - begin - i;
+        if (left >= V::width) {
+          V::load(a + begin + i).store(column + i);
+        } else if (left > 0) {
+          V::load_partial(a + begin + i, left).store(column + i);
+        }
       }
     }
   }

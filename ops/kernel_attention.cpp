@@ -59,6 +59,19 @@ struct Inputs {
   }
 };
 
+/// Of S' and its read-out, and for causal attention of the triangle of weights within each chunk.
+double flops_of(const Call& call) {
+  const AttentionSizes& s = call.sizes;
+  double flops = product_flops(s.query_rows + s.key_rows, s.heads * s.features, s.head_dim + 1);
+  for (std::int64_t i = 0; call.options.causal && i < call.queries.count(); ++i) {
+    for (std::int64_t begin = 0; begin < call.queries.length(i); begin += chunk) {
+      const std::int64_t rows = std::min(chunk, call.queries.length(i) - begin);
+      flops += product_flops(rows * (rows + 1) / 2, s.heads, s.features + s.head_dim + 1);
+    }
+  }
+  return flops;
+}
+
 template <class T>
 void forward(const Call& call, const Inputs<T>& inputs, T* o, T* denominators) {
   const AttentionSizes& sizes = call.sizes;
@@ -147,6 +160,7 @@ Tensor kernel_attention(const Tensor& phi_q, const Tensor& phi_k, const Tensor& 
           .outputs = {o},
           .saved = {phi_q, phi_k, v, o, denominators},
           .vjp = [call](const Backward& b) { return kernel_attention_vjp(call, b); },
+          .flops = flops_of(call),
           .definition =
               [call](const std::vector<Tensor>& inputs) {
                 return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};

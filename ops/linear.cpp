@@ -158,6 +158,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
           .outputs = {y},
           .saved = std::move(saved),
           .vjp = [activation](const Backward& b) { return linear_vjp(activation, b); },
+          .flops = product_flops(sizes.rows, sizes.out, sizes.in),
           .definition =
               [activation](const std::vector<Tensor>& inputs) {
                 return std::vector{definition(inputs[0], inputs[1], inputs[2], activation)};

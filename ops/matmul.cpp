@@ -4,6 +4,7 @@
 #include <lintel/ops/checks.hpp>
 #include <lintel/ops/gemm.hpp>
 #include <lintel/ops/matmul.hpp>
+#include <lintel/ops/products.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/shape_ops.hpp>
 
@@ -108,13 +109,15 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
           .inputs = {a, b},
           .outputs = {c},
           .saved = {b_tracked ? a : Tensor(), a_tracked ? b : Tensor()},
-          .vjp = [options, plan](const Backward& backward) {
-            const Tensor& g = backward.cotangent();
-            std::vector<Tensor> cotangents(2);
-            if (backward.wants(0)) cotangents[0] = cotangent_of_a(g, backward.saved(1), options, plan);
-            if (backward.wants(1)) cotangents[1] = cotangent_of_b(g, backward.saved(0), options, plan);
-            return cotangents;
-          }});
+          .vjp =
+              [options, plan](const Backward& backward) {
+                const Tensor& g = backward.cotangent();
+                std::vector<Tensor> cotangents(2);
+                if (backward.wants(0)) cotangents[0] = cotangent_of_a(g, backward.saved(1), options, plan);
+                if (backward.wants(1)) cotangents[1] = cotangent_of_b(g, backward.saved(0), options, plan);
+                return cotangents;
+              },
+          .flops = product_flops(c.size(), 1, plan.k)});
   return c;
 }
 

@@ -22,6 +22,11 @@ struct Block {
 template <class T>
 using ConstBlock = Block<const std::type_identity_t<T>>;
 
+/// The floating-point operations of a product.
+inline double product_flops(std::int64_t rows, std::int64_t columns, std::int64_t depth) {
+  return 2 * static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(depth);
+}
+
 /// c = factor·a·b, or that added to c where `add`: a (rows, depth), b (depth, columns), c (rows, columns).
 template <class T>
 void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth, ConstBlock<T> a, ConstBlock<T> b, Block<T> c,

@@ -106,6 +106,17 @@ void forward_block(const QueryBlock<T>& b, T* maximum, T* sum, Block<T> o) {
   kernels.divide_rows(o.first, o.stride, sum, o.first, o.stride, b.rows, b.head_dim);
 }
 
+/// Of the scores that are not hidden, and of the weighted sums.
+double flops_of(const Call& call) {
+  double flops = 0;
+  for (std::int64_t i = 0; i < call.queries.count(); ++i) {
+    const std::int64_t rows = call.queries.length(i), keys = call.keys.length(i);
+    const std::int64_t scores = call.causal ? rows * (rows + 1) / 2 : rows * keys;
+    flops += product_flops(scores, call.sizes.heads, call.sizes.features + call.sizes.head_dim);
+  }
+  return flops;
+}
+
 template <class T>
 void forward(const Call& call, const Inputs<T>& inputs, T* o, T* maximum, T* sum) {
   const AttentionSizes& sizes = call.sizes;
@@ -218,6 +229,7 @@ Tensor softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
           .outputs = {o},
           .saved = {q, k, v, o, maximum, sum},
           .vjp = [call](const Backward& b) { return softmax_attention_vjp(call, b); },
+          .flops = flops_of(call),
           .definition =
               [call](const std::vector<Tensor>& inputs) {
                 return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};

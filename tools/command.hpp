@@ -22,6 +22,8 @@ void add_eval_command(CLI::App& app, Action& action);
 void add_predict_command(CLI::App& app, Action& action);
 void add_generate_command(CLI::App& app, Action& action);
 void add_info_command(CLI::App& app, Action& action);
+void add_bench_command(CLI::App& app, Action& action);
+void add_profile_command(CLI::App& app, Action& action);
 
 /// Adds --json to `command`.
 void add_json_option(CLI::App& command, bool& json);

@@ -86,6 +86,8 @@ int run(int argc, char** argv) {
   add_predict_command(app, action);
   add_generate_command(app, action);
   add_info_command(app, action);
+  add_bench_command(app, action);
+  add_profile_command(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

@@ -1,0 +1,132 @@
+#include <lintel/tools/bench_model.hpp>
+
+#include <memory>
+#include <vector>
+
+#include <lintel/models/classifier.hpp>
+#include <lintel/models/language_model.hpp>
+#include <lintel/nn/loss.hpp>
+#include <lintel/nn/optimiser.hpp>
+#include <lintel/tools/command.hpp>
+
+namespace lintel::tools {
+namespace {
+
+constexpr double learning_rate = 1e-4;
+
+nn::AttentionConfig attention_of(const ModelShape& shape) {
+  if (shape.attention == "softmax") return nn::SoftmaxAttentionConfig{};
+  return nn::KernelAttentionConfig{.feature_map = shape.attention, .layers = shape.kernel_layers};
+}
+
+/// The models of `models::` with a head of one linear layer, as small as a measurement of the blocks wants it.
+struct PlainClassifier {
+  models::TokenEmbedding embedding;
+  std::vector<nn::TransformerBlock> blocks;
+  nn::LayerNorm norm;
+  nn::Linear head;
+
+  PlainClassifier(const ModelShape& shape, Rng& rng)
+      : embedding({.vocab = shape.vocab, .max_length = shape.length, .hidden = shape.hidden}, rng),
+        blocks(nn::make_blocks(
+            shape.blocks,
+            {.hidden = shape.hidden, .mlp = shape.mlp, .heads = shape.heads, .attention = attention_of(shape)}, rng)),
+        norm(shape.hidden),
+        head(shape.hidden, 2, rng) {}
+
+  Tensor loss(const Packed& tokens, const Tensor& labels) const {
+    const models::EmbeddedTokens embedded = embedding(tokens);
+    const Tensor x = nn::apply_blocks(blocks, embedded.vectors, embedded.sequences);
+    return nn::cross_entropy(head(segment_mean(norm(x), embedded.sequences)), labels);
+  }
+
+  static void visit(auto& self, auto&& f) {
+    f("embedding", self.embedding);
+    f("blocks", self.blocks);
+    f("norm", self.norm);
+    f("head", self.head);
+  }
+};
+
+models::LanguageModel make_language_model(const ModelShape& shape, Rng& rng) {
+  return models::LanguageModel({.vocab = shape.vocab,
+                                .max_length = shape.length,
+                                .hidden = shape.hidden,
+                                .mlp = shape.mlp,
+                                .heads = shape.heads,
+                                .blocks = shape.blocks,
+                                .attention = attention_of(shape)},
+                               rng);
+}
+
+Packed random_tokens(const ModelShape& shape, Rng& rng) {
+  const Tensor ids = empty({shape.batch * shape.length}, DType::int64);
+  auto* const id = write<std::int64_t>(ids, "bench");
+  for (std::int64_t i = 0; i < ids.size(); ++i) {
+    id[i] = rng.below(shape.vocab);
+  }
+  const Tensor offsets = empty({shape.batch + 1}, DType::int64);
+  for (std::int64_t i = 0; i <= shape.batch; ++i) write<std::int64_t>(offsets, "bench")[i] = i * shape.length;
+  return {ids, offsets};
+}
+
+/// `loss(model)` is what a step minimises.
+template <class Model, class Loss>
+BenchModel bench_model_of(const ModelShape& shape, Model&& made, Loss loss) {
+  auto model = std::make_shared<Model>(std::move(made));
+  auto optimiser = std::make_shared<nn::AdamW>(*model, nn::AdamWOptions{.weight_decay = 0.01});
+  BenchModel result;
+  result.parameters = nn::parameter_count(*model);
+  result.step = [model, optimiser, loss, forward_only = shape.forward_only](std::vector<OpTime>* times) {
+    if (forward_only && times == nullptr) return loss(*model).item();
+    Tape tape(*model);
+    if (times != nullptr) tape.measure_times();
+    const Tensor value = loss(*model);
+    optimiser->step(tape.gradients(value), learning_rate);
+    if (times != nullptr) *times = tape.times();
+    return value.item();
+  };
+  return result;
+}
+
+void check_positive(const char* name, std::int64_t value) {
+  if (value < 1) fail("bench: ", name, " is ", value, ", at least 1 wanted");
+}
+
+}  // namespace
+
+void add_shape_options(CLI::App& command, ModelShape& shape) {
+  command.add_option("--task", shape.task, "classify or lm")
+      ->check(CLI::IsMember({"classify", "lm"}))
+      ->capture_default_str();
+  command.add_option("--attention", shape.attention, "softmax, or a feature map of kernel attention")
+      ->capture_default_str();
+  command.add_option("--kernel-layers", shape.kernel_layers, "layers of the feature map")->capture_default_str();
+  command.add_option("--length", shape.length, "tokens of a sequence")->capture_default_str();
+  command.add_option("--batch", shape.batch, "sequences")->capture_default_str();
+  command.add_option("--hidden", shape.hidden, "size of a token's vector")->capture_default_str();
+  command.add_option("--mlp", shape.mlp, "inner size of the feedforward networks")->capture_default_str();
+  command.add_option("--heads", shape.heads, "heads of the attention")->capture_default_str();
+  command.add_option("--blocks", shape.blocks, "blocks of the model")->capture_default_str();
+  command.add_option("--vocab", shape.vocab, "token ids")->capture_default_str();
+  command.add_flag("--forward-only", shape.forward_only, "no backward pass and no optimiser");
+  add_threads_option(command, shape.threads);
+}
+
+BenchModel make_bench_model(const ModelShape& shape) {
+  check_positive("length", shape.length);
+  check_positive("batch", shape.batch);
+  check_positive("vocab", shape.vocab);
+  Rng rng(1);
+  const Packed tokens = random_tokens(shape, rng);
+  if (shape.task == "lm") {
+    return bench_model_of(shape, make_language_model(shape, rng),
+                          [tokens](const models::LanguageModel& model) { return model.loss(tokens); });
+  }
+  const Tensor labels = empty({shape.batch}, DType::int64);
+  for (std::int64_t i = 0; i < shape.batch; ++i) write<std::int64_t>(labels, "bench")[i] = i % 2;
+  return bench_model_of(shape, PlainClassifier(shape, rng),
+                        [tokens, labels](const PlainClassifier& model) { return model.loss(tokens, labels); });
+}
+
+}  // namespace lintel::tools
