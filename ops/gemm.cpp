@@ -456,6 +456,38 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const GemmOpe
   gemm_batched<T>({}, m, n, k, alpha, a, b, c, c_stride, epilogue);
 }
 
+template <class T>
+PackedMatrix<T>::PackedMatrix(std::int64_t k, std::int64_t n, const GemmOperand<T>& b)
+    : k_(k), n_(n), packed_(k * gemm_detail::packed_columns(active_kernels<T>().gemm, {0, n})) {
+  using namespace gemm_detail;
+  check_size("n", n);
+  check_size("k", k);
+  check_leading_dimension("b", b.leading_dimension, b.transposed ? k : n);
+  if (k > 0 && n > 0) pack_shared_b(active_kernels<T>().gemm, b, SharedB<T>{{0, k}, {0, n}, packed_});
+}
+
+template <class T>
+void gemm(std::int64_t m, T alpha, const GemmOperand<T>& a, const PackedMatrix<T>& b, T* c, std::int64_t c_stride,
+          const GemmEpilogue<T>& epilogue) {
+  using namespace gemm_detail;
+  const std::int64_t k = b.rows(), n = b.columns();
+  const Product<T> product{m, n, k, alpha, a, {nullptr, n}, c, c_stride, epilogue};
+  check<T>({}, product);
+  if (m == 0 || n == 0) return;
+  const GemmKernels<T>& kernels = active_kernels<T>().gemm;
+  const SharedB<T> shared{{0, k}, {0, n}, b.data()};
+  const std::int64_t parts = cost_of(m, n, k) < worth_splitting ? 1 : ceil_divide(m, row_block);
+  parallel_for(parts, cost_of(m, n, k) / static_cast<double>(parts), [&](std::int64_t part) {
+    multiply_block(kernels, product, part_of({0, m}, parts, part, 1), {0, n}, {0, k}, &shared);
+  });
+}
+
+template class PackedMatrix<float>;
+template class PackedMatrix<double>;
+template void gemm(std::int64_t, float, const GemmOperand<float>&, const PackedMatrix<float>&, float*, std::int64_t,
+                   const GemmEpilogue<float>&);
+template void gemm(std::int64_t, double, const GemmOperand<double>&, const PackedMatrix<double>&, double*, std::int64_t,
+                   const GemmEpilogue<double>&);
 template void gemm(std::int64_t, std::int64_t, std::int64_t, float, const GemmOperand<float>&,
                    const GemmOperand<float>&, float*, std::int64_t, const GemmEpilogue<float>&);
 template void gemm(std::int64_t, std::int64_t, std::int64_t, double, const GemmOperand<double>&,

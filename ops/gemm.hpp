@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <lintel/ops/scratch.hpp>
+
 namespace lintel {
 
 /// A row-major matrix, or the transpose of one: element (i, j) is data[i * leading_dimension + j], or
@@ -45,5 +47,27 @@ template <class T>
 void gemm_batched(const GemmBatch& batch, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
                   const GemmOperand<T>& a, const GemmOperand<T>& b, T* c, std::int64_t c_stride,
                   const GemmEpilogue<T>& epilogue = {});
+
+/// A right operand (k, n) laid out as the kernels read it, once for many products: a weight that meets block after
+/// block of rows. It is a copy; T = float or double.
+template <class T>
+class PackedMatrix {
+ public:
+  /// Throws `Error` as `gemm` does.
+  PackedMatrix(std::int64_t k, std::int64_t n, const GemmOperand<T>& b);
+
+  std::int64_t rows() const { return k_; }
+  std::int64_t columns() const { return n_; }
+  T* data() const { return packed_; }
+
+ private:
+  std::int64_t k_, n_;
+  Scratch<T> packed_;
+};
+
+/// `gemm` with a packed B, of which m rows are computed; k and n are those of B.
+template <class T>
+void gemm(std::int64_t m, T alpha, const GemmOperand<T>& a, const PackedMatrix<T>& b, T* c, std::int64_t c_stride,
+          const GemmEpilogue<T>& epilogue = {});
 
 }  // namespace lintel

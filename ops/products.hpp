@@ -58,4 +58,23 @@ void apply_weight(std::int64_t rows, std::int64_t columns, std::int64_t depth, C
   gemm<T>(rows, columns, depth, 1, {a.first, a.stride}, {b.first, b.stride, true}, c.first, c.stride, {.bias = bias});
 }
 
+/// The weight (columns, depth) of a linear layer as `apply_weight` wants it packed.
+template <class T>
+PackedMatrix<T> packed_weight(std::int64_t columns, std::int64_t depth, ConstBlock<T> weight) {
+  return PackedMatrix<T>(depth, columns, {weight.first, weight.stride, true});
+}
+
+/// c = a·b + bias in every row (none where null), for a packed b: a (rows, depth), c (rows, columns).
+template <class T>
+void apply_weight(std::int64_t rows, ConstBlock<T> a, const PackedMatrix<T>& b, const std::type_identity_t<T>* bias,
+                  Block<T> c) {
+  gemm<T>(rows, 1, {a.first, a.stride}, b, c.first, c.stride, {.bias = bias});
+}
+
+/// c = a·b, or that added to c where `add`, for a packed b: a (rows, depth), c (rows, columns).
+template <class T>
+void multiply(std::int64_t rows, ConstBlock<T> a, const PackedMatrix<T>& b, Block<T> c, bool add = false) {
+  gemm<T>(rows, 1, {a.first, a.stride}, b, c.first, c.stride, {.accumulate = add});
+}
+
 }  // namespace lintel

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -379,6 +380,28 @@ TEST_CASE("a product has the same bits with 1, 2 and 7 threads") {
       CHECK(std::memcmp(one.data(), several.data(), one.size() * sizeof(float)) == 0);
     }
   }
+}
+
+TEST_CASE("a packed B gives the bits of the same B where it lies") {
+  for (const Isa isa : available_isas()) {
+    const WithIsa with(isa);
+    CAPTURE(isa_name(isa));
+    for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{300, 100, 700}, {7, 64, 64}, {1, 1, 1}, {70, 513, 40}}) {
+      const std::vector<float> a = normal_numbers(m * k, 1), b = normal_numbers(k * n, 2);
+      for (const bool transposed : {false, true}) {
+        const GemmOperand<float> right{b.data(), transposed ? k : n, transposed};
+        std::vector<float> expected(static_cast<std::size_t>(m * n), 2), c = expected;
+        gemm<float>(m, n, k, 0.5f, {a.data(), k}, right, expected.data(), n, {.accumulate = true});
+        gemm<float>(m, 0.5f, {a.data(), k}, PackedMatrix<float>(k, n, right), c.data(), n, {.accumulate = true});
+        CHECK(c == expected);
+      }
+    }
+  }
+  const PackedMatrix<float> nothing(0, 3, {nullptr, 3});
+  const float bias[] = {1, 2, 3};
+  float c[3];
+  gemm<float>(1, 1, {nullptr, 0}, nothing, c, 3, {.bias = bias});
+  CHECK(c[2] == 3);
 }
 
 TEST_CASE("working memory is given back") {
