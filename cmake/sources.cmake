@@ -60,6 +60,7 @@ lintel_room(ops
     dropout.hpp
     elementwise.hpp
     feature_map.hpp
+    feature_map_head.hpp
     index.hpp
     kernel_attention.hpp
     layer_norm.hpp
@@ -68,6 +69,7 @@ lintel_room(ops
     mse.hpp
     reduce.hpp
     rms_norm.hpp
+    sequence_pieces.hpp
     sequences.hpp
     shape_ops.hpp
     softmax.hpp

@@ -46,11 +46,15 @@ KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, R
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                    const std::optional<Training>& training) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const Tensor queries = feature_map(attention_detail::split_heads(q(x), heads), child_of(training, 0));
-  const Tensor keys = feature_map(attention_detail::split_heads(k(x), heads), child_of(training, 1));
-  const Tensor values = attention_detail::split_heads(v(x), heads);
+  const Tensor queries = attention_detail::split_heads(q(x), heads), keys = attention_detail::split_heads(k(x), heads),
+               values = attention_detail::split_heads(v(x), heads);
+  const KernelAttentionOptions options{.causal = causal, .epsilon = epsilon};
+  // Dropout inside of φ needs φ's inputs as a whole.
+  const bool drops = training.has_value() && feature_map.dropout.rate > 0;
   const Tensor found =
-      kernel_attention(queries, keys, values, sequences, sequences, {.causal = causal, .epsilon = epsilon});
+      drops ? kernel_attention(feature_map(queries, child_of(training, 0)), feature_map(keys, child_of(training, 1)),
+                               values, sequences, sequences, options)
+            : kernel_attention(queries, keys, values, sequences, sequences, options, feature_map.stack());
   return o(reshape(found, x.shape()));
 }
 

@@ -34,8 +34,8 @@ LinearFeatureLayer::LinearFeatureLayer(std::int64_t heads, std::int64_t head_dim
   if (with_bias) bias = zeros({heads, head_dim});
 }
 
-Tensor LinearFeatureLayer::operator()(const Tensor& x, FeatureActivation activation) const {
-  return feature_map_linear(x, weight, bias, activation);
+FeatureMapLayer LinearFeatureLayer::with(FeatureActivation activation) const {
+  return {activation, weight, bias, {}, {}, {}};
 }
 
 GluFeatureLayer::GluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool with_bias)
@@ -45,8 +45,8 @@ GluFeatureLayer::GluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng&
   gate_bias = zeros({heads, head_dim});
 }
 
-Tensor GluFeatureLayer::operator()(const Tensor& x, FeatureActivation activation) const {
-  return feature_map_glu(x, weight, bias, gate, gate_bias, activation);
+FeatureMapLayer GluFeatureLayer::with(FeatureActivation activation) const {
+  return {activation, weight, bias, gate, gate_bias, {}};
 }
 
 LowrankGluFeatureLayer::LowrankGluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool with_bias) {
@@ -58,8 +58,8 @@ LowrankGluFeatureLayer::LowrankGluFeatureLayer(std::int64_t heads, std::int64_t 
   up = kaiming_normal({heads, head_dim, rank}, rng);
 }
 
-Tensor LowrankGluFeatureLayer::operator()(const Tensor& x, FeatureActivation activation) const {
-  return feature_map_lowrank_glu(x, weight, bias, down, up, activation);
+FeatureMapLayer LowrankGluFeatureLayer::with(FeatureActivation activation) const {
+  return {activation, weight, bias, up, {}, down};
 }
 
 FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options)
@@ -71,14 +71,22 @@ FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, cons
   }
 }
 
-Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& training) const {
-  const LayerScope scope("feature_map");
-  Tensor features = x;
+std::vector<FeatureMapLayer> FeatureMap::stack() const {
+  std::vector<FeatureMapLayer> stack;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const bool last = i + 1 == layers.size();
-    const Tensor input = dropout(features, child_of(training, i));
     const auto activation = last ? FeatureActivation::softplus : FeatureActivation::none;
-    features = std::visit([&](const auto& layer) { return layer(input, activation); }, layers[i]);
+    stack.push_back(std::visit([&](const auto& layer) { return layer.with(activation); }, layers[i]));
+  }
+  return stack;
+}
+
+Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& training) const {
+  const LayerScope scope("feature_map");
+  const std::vector<FeatureMapLayer> stacked = stack();
+  Tensor features = x;
+  for (std::size_t i = 0; i < stacked.size(); ++i) {
+    features = feature_map_layer(dropout(features, child_of(training, i)), stacked[i]);
   }
   return features;
 }

@@ -8,7 +8,7 @@
 
 #include <lintel/core/random.hpp>
 #include <lintel/nn/dropout.hpp>
-#include <lintel/ops/activation.hpp>
+#include <lintel/ops/feature_map.hpp>
 
 namespace lintel::nn {
 
@@ -18,7 +18,7 @@ struct LinearFeatureLayer {
   Tensor bias;    ///< (heads, head_dim), starts at zero, or undefined
 
   LinearFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  Tensor operator()(const Tensor& x, FeatureActivation activation) const;
+  FeatureMapLayer with(FeatureActivation activation) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -34,7 +34,7 @@ struct GluFeatureLayer {
   Tensor gate_bias;  ///< as `bias`
 
   GluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  Tensor operator()(const Tensor& x, FeatureActivation activation) const;
+  FeatureMapLayer with(FeatureActivation activation) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -52,7 +52,7 @@ struct LowrankGluFeatureLayer {
   Tensor up;      ///< B: (heads, head_dim, r), starts `kaiming_normal`
 
   LowrankGluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  Tensor operator()(const Tensor& x, FeatureActivation activation) const;
+  FeatureMapLayer with(FeatureActivation activation) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -79,6 +79,9 @@ struct FeatureMap {
   /// Throws `Error` for an unknown kind (the choices are listed), sizes or layers below 1, or a head_dim below 4 for
   /// "lowrank_glu".
   FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options = {});
+
+  /// The layers without their dropout, for `kernel_attention` to apply block by block.
+  std::vector<FeatureMapLayer> stack() const;
 
   /// x (…, heads, head_dim), queries or keys → features of the same shape.
   Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt) const;

@@ -13,6 +13,16 @@
 
 namespace lintel {
 
+/// A layer of a feature map as a value, for ops that apply it themselves: f(W x + b), times σ(G x + c) where there is
+/// a gate G, or σ(B (A x)) where `gate` is B and `down` is A. Absent tensors are undefined; shapes as below.
+struct FeatureMapLayer {
+  FeatureActivation activation = FeatureActivation::none;
+  Tensor weight, bias, gate, gate_bias, down;
+};
+
+/// The layer applied to x.
+Tensor feature_map_layer(const Tensor& x, const FeatureMapLayer& layer);
+
 /// f(W x + b), weight (H, out, in), bias (H, out).
 Tensor feature_map_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, FeatureActivation activation);
 

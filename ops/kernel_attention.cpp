@@ -4,167 +4,405 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/core/parallel.hpp>
 #include <lintel/ops/attention_inputs.hpp>
+#include <lintel/ops/checks.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/kernel_attention_head.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/reduce.hpp>
+#include <lintel/ops/row_blocks.hpp>
+#include <lintel/ops/sequence_pieces.hpp>
 
 namespace lintel {
 namespace kernel_attention_detail {
 
-/// Shapes and options of one call. A task is one head of one sequence.
+using feature_map_detail::head_gradients;
+using feature_map_detail::head_maps;
+
+constexpr const char* op = "kernel_attention";
+/// Groups of pieces, or of sequences, that a head's work is cut into: each has its own sums of the map's gradients.
+constexpr std::int64_t most_groups = 16;
+
+/// Shapes and options of one call. `sizes.features` are those of q and k, `features` those of φ.
 struct Call {
   AttentionSizes sizes;
   Sequences queries, keys;
   KernelAttentionOptions options;
+  std::vector<FeatureMapLayer> map;
+  std::int64_t features;
+  SequencePieces query_pieces, key_pieces;
 
-  std::int64_t tasks() const { return queries.count() * sizes.heads; }
-  std::int64_t sequence_of(std::int64_t task) const { return task / sizes.heads; }
+  std::int64_t state_size() const { return features * (sizes.head_dim + 1); }
+  /// The states that are kept: one for each piece when causal, else one for each sequence.
+  std::int64_t states() const { return options.causal ? query_pieces.count() : queries.count(); }
 
-  /// Operations of a task, for sequences of average length.
+  /// Operations of one row of one head, forward.
   double cost() const {
-    const double rows = static_cast<double>(sizes.query_rows + sizes.key_rows);
-    const double state = static_cast<double>((sizes.features + 1) * (sizes.head_dim + 1));
-    return rows * state / (8 * std::max(1.0, static_cast<double>(queries.count())));
-  }
-
-  /// The part of a task in x (rows, heads, size), rows being those of `sequences`; null stays null.
-  template <class T>
-  Block<T> part(const Sequences& sequences, std::int64_t task, T* x, std::int64_t size) const {
-    return sizes.head_of(x, sequences.begin(sequence_of(task)), task % sizes.heads, size);
-  }
-  /// The queries of a task in x (heads, query_rows).
-  template <class T>
-  T* query_numbers(std::int64_t task, T* x) const {
-    return x + task % sizes.heads * sizes.query_rows + queries.begin(sequence_of(task));
+    double cost = static_cast<double>((features + 1) * (sizes.head_dim + 1)) / 8;
+    if (options.causal) cost += static_cast<double>(chunk * (features + sizes.head_dim)) / 8;
+    for (const FeatureMapLayer& layer : map) cost += feature_map_detail::sizes_of(layer).cost();
+    return cost;
   }
 };
 
-/// Pointers to all rows and heads of the inputs.
-template <class T>
-struct Inputs {
-  const T *phi_q, *phi_k, *v;
-
-  Head<T> head(const Call& call, std::int64_t task) const {
-    const AttentionSizes& sizes = call.sizes;
-    const std::int64_t sequence = call.sequence_of(task);
-    return {call.queries.length(sequence),
-            call.keys.length(sequence),
-            sizes.features,
-            sizes.head_dim,
-            call.part(call.queries, task, phi_q, sizes.features),
-            call.part(call.keys, task, phi_k, sizes.features),
-            call.part(call.keys, task, v, sizes.head_dim)};
+Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries, const Sequences& keys,
+             const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map) {
+  const AttentionSizes sizes = check_attention(op, q, k, v, queries, keys, options.causal);
+  if (!(options.epsilon > 0)) fail(op, ": epsilon is ", options.epsilon, ", a positive number wanted");
+  Shape shape = q.shape();
+  for (const FeatureMapLayer& layer : map) {
+    feature_map_detail::check_layer(op, layer, shape, q.dtype());
+    shape = shape.with(-1, layer.weight.size(1));
   }
-};
+  // A long sequence is cut where there are too few heads and sequences to give every thread of a larger machine work.
+  constexpr std::int64_t long_piece = 16 * row_block;
+  const bool few = queries.count() * sizes.heads < most_groups;
+  const std::int64_t longest = options.causal ? causal_block
+                               : few          ? long_piece
+                                              : std::max<std::int64_t>({1, queries.longest(), keys.longest()});
+  return {sizes, queries, keys, options, map, shape[shape.rank() - 1], {queries, longest}, {keys, longest}};
+}
 
-/// Of S' and its read-out, and for causal attention of the triangle of weights within each chunk.
+/// The products of φ, of S' and its read-out, and for causal attention of the triangle of weights within each chunk.
 double flops_of(const Call& call) {
   const AttentionSizes& s = call.sizes;
-  double flops = product_flops(s.query_rows + s.key_rows, s.heads * s.features, s.head_dim + 1);
+  const std::int64_t rows = s.query_rows + s.key_rows;
+  double flops = product_flops(rows, s.heads * call.features, s.head_dim + 1);
+  for (const FeatureMapLayer& layer : call.map) {
+    flops += product_flops(rows, s.heads, feature_map_detail::sizes_of(layer).multiply_adds());
+  }
   for (std::int64_t i = 0; call.options.causal && i < call.queries.count(); ++i) {
     for (std::int64_t begin = 0; begin < call.queries.length(i); begin += chunk) {
-      const std::int64_t rows = std::min(chunk, call.queries.length(i) - begin);
-      flops += product_flops(rows * (rows + 1) / 2, s.heads, s.features + s.head_dim + 1);
+      const std::int64_t rows_of_chunk = std::min(chunk, call.queries.length(i) - begin);
+      flops += product_flops(rows_of_chunk * (rows_of_chunk + 1) / 2, s.heads, call.features + s.head_dim + 1);
     }
   }
   return flops;
 }
 
-template <class T>
-void forward(const Call& call, const Inputs<T>& inputs, T* o, T* denominators) {
-  const AttentionSizes& sizes = call.sizes;
-  const auto epsilon = static_cast<T>(call.options.epsilon);
-  clear_outside(call.queries, o, sizes.heads * sizes.head_dim);
-  parallel_for(call.tasks(), call.cost(), [&](std::int64_t task) {
-    const HeadOutput<T> output{call.part(call.queries, task, o, sizes.head_dim),
-                               call.query_numbers(task, denominators)};
-    if (call.options.causal) {
-      forward_causal(inputs.head(call, task), epsilon, output);
-    } else {
-      forward_all(inputs.head(call, task), epsilon, output);
+/// Calls `body(head, piece, group)` for all heads and pieces, in parallel over heads and groups of consecutive pieces.
+template <class Body>
+void for_pieces(const Call& call, const SequencePieces& pieces, double cost, Body&& body) {
+  const std::int64_t heads = call.sizes.heads, groups = pieces.groups(most_groups);
+  const double rows = static_cast<double>(pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups));
+  parallel_for(groups * heads, cost * rows, [&](std::int64_t task) {
+    const std::int64_t group = task / heads;
+    for (std::int64_t piece = pieces.first_of_group(group, most_groups);
+         piece < pieces.first_of_group(group + 1, most_groups); ++piece) {
+      body(task % heads, piece, group);
     }
   });
 }
 
-/// Pointers to all rows and heads; null gradients are not computed.
+/// The same for whole sequences, whose pieces follow each other.
+template <class Body>
+void for_sequences(const Call& call, double cost, Body&& body) {
+  const std::int64_t heads = call.sizes.heads, count = call.queries.count(), groups = std::min(count, most_groups);
+  const double rows =
+      static_cast<double>(call.query_pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups));
+  parallel_for(groups * heads, cost * rows, [&](std::int64_t task) {
+    const std::int64_t group = task / heads;
+    for (std::int64_t i = count * group / groups; i < count * (group + 1) / groups; ++i) body(task % heads, i, group);
+  });
+}
+
+/// Pointers to all rows and heads.
 template <class T>
-struct Cotangents {
-  const T *g, *o, *denominators;
-  T *dphi_q, *dphi_k, *dv;
+struct Inputs {
+  const T *q, *k, *v;
+
+  HeadKeys<T> keys(const Call& call, std::int64_t row, std::int64_t head) const {
+    return {call.sizes.head_of(k, row, head, call.sizes.features),
+            call.sizes.head_of(v, row, head, call.sizes.head_dim)};
+  }
+  Block<const T> queries(const Call& call, std::int64_t row, std::int64_t head) const {
+    return call.sizes.head_of(q, row, head, call.sizes.features);
+  }
+};
+
+/// States of all heads: (count, heads, state size).
+template <class T>
+struct States {
+  std::int64_t heads, features, head_dim;
+  T* numbers;
+
+  std::int64_t size() const { return State<T>::size(features, head_dim); }
+  std::int64_t stride() const { return heads * size(); }
+  T* begin(std::int64_t index, std::int64_t head) const { return numbers + (index * heads + head) * size(); }
+  State<T> at(std::int64_t index, std::int64_t head) const { return {features, head_dim, begin(index, head)}; }
 };
 
 template <class T>
-void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& all) {
-  const AttentionSizes& sizes = call.sizes;
-  if (all.dphi_q) clear_outside(call.queries, all.dphi_q, sizes.heads * sizes.features);
-  if (all.dphi_k) clear_outside(call.keys, all.dphi_k, sizes.heads * sizes.features);
-  if (all.dv) clear_outside(call.keys, all.dv, sizes.heads * sizes.head_dim);
-  parallel_for(call.tasks(), 3 * call.cost(), [&](std::int64_t task) {
-    const HeadGradients<T> d{call.part(call.queries, task, all.g, sizes.head_dim),
-                             call.part(call.queries, task, all.o, sizes.head_dim),
-                             call.query_numbers(task, all.denominators),
-                             call.part(call.queries, task, all.dphi_q, sizes.features),
-                             call.part(call.keys, task, all.dphi_k, sizes.features),
-                             call.part(call.keys, task, all.dv, sizes.head_dim)};
-    if (call.options.causal) {
-      backward_causal(inputs.head(call, task), d);
-    } else {
-      backward_all(inputs.head(call, task), d);
-    }
+States<T> states_of(const Call& call, T* numbers) {
+  return {call.sizes.heads, call.features, call.sizes.head_dim, numbers};
+}
+
+/// The states of sequences, from those of their pieces, added in their order.
+template <class T>
+void sum_pieces(const Call& call, const SequencePieces& pieces, const States<T>& of_pieces, const States<T>& result) {
+  const double pieces_of_one =
+      static_cast<double>(pieces.count()) / static_cast<double>(std::max<std::int64_t>(1, call.queries.count()));
+  parallel_for(call.queries.count() * result.heads, pieces_of_one * static_cast<double>(result.size()) / 8,
+               [&](std::int64_t task) {
+                 const std::int64_t sequence = task / result.heads, head = task % result.heads;
+                 std::fill_n(result.begin(sequence, head), result.size(), T(0));
+                 for (std::int64_t p = pieces.first(sequence); p < pieces.first(sequence + 1); ++p) {
+                   active_kernels<T>().add_into(of_pieces.begin(p, head), result.begin(sequence, head), result.size());
+                 }
+               });
+}
+
+// ---- Forward ----
+
+template <class T>
+struct Outputs {
+  T *o, *denominators, *states;
+
+  HeadQueries<T> at(const Call& call, const Inputs<T>& inputs, std::int64_t row, std::int64_t head) const {
+    return {inputs.queries(call, row, head), call.sizes.head_of(o, row, head, call.sizes.head_dim),
+            denominators + head * call.sizes.query_rows + row};
+  }
+};
+
+template <class T>
+using Maps = std::vector<HeadMap<T>>;
+
+template <class T>
+void forward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
+  const Tensor sums = zeros({call.key_pieces.count(), call.sizes.heads, call.state_size()}, dtype_of<T>());
+  const States<T> of_pieces = states_of<T>(call, write<T>(sums, op)), states = states_of<T>(call, outputs.states);
+  for_pieces(call, call.key_pieces, call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t) {
+    const SequencePieces::Piece& piece = call.key_pieces[index];
+    add_keys(maps[static_cast<std::size_t>(head)], piece.size(), inputs.keys(call, piece.begin, head),
+             of_pieces.at(index, head));
+  });
+  sum_pieces(call, call.key_pieces, of_pieces, states);
+  for_pieces(call, call.query_pieces, call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t) {
+    const SequencePieces::Piece& piece = call.query_pieces[index];
+    read_all(maps[static_cast<std::size_t>(head)], piece.size(), outputs.at(call, inputs, piece.begin, head),
+             states.at(piece.sequence, head), static_cast<T>(call.options.epsilon), call.sizes.head_dim);
   });
 }
 
-/// Cotangents of phi_q, phi_k and v, which are saved with the output and the denominators.
-std::vector<Tensor> kernel_attention_vjp(const Call& call, const Backward& b) {
-  std::vector<Tensor> result(3);
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    if (b.wants(i)) result[i] = empty(b.saved(i).shape(), b.saved(i).dtype());
-  }
-  with_float_type("kernel_attention", b.saved(0).dtype(), [&]<class T>() {
-    auto target = [](const Tensor& x) { return x.defined() ? write<T>(x, "kernel_attention") : nullptr; };
-    backward<T>(call, {b.saved(0).data<T>(), b.saved(1).data<T>(), b.saved(2).data<T>()},
-                {b.cotangent().data<T>(), b.saved(3).data<T>(), b.saved(4).data<T>(), target(result[0]),
-                 target(result[1]), target(result[2])});
+template <class T>
+void forward_each_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
+  const States<T> states = states_of<T>(call, outputs.states);
+  for_sequences(call, 2 * call.cost(), [&](std::int64_t head, std::int64_t sequence, std::int64_t) {
+    const std::int64_t row = call.queries.begin(sequence), piece = call.query_pieces.first(sequence);
+    forward_causal(maps[static_cast<std::size_t>(head)], call.queries.length(sequence), call.features,
+                   call.sizes.head_dim, outputs.at(call, inputs, row, head), inputs.keys(call, row, head),
+                   static_cast<T>(call.options.epsilon), states.numbers ? states.begin(piece, head) : nullptr,
+                   states.stride());
   });
+}
+
+template <class T>
+void forward(const Call& call, const Inputs<T>& inputs, const Outputs<T>& outputs) {
+  const Maps<T> maps = head_maps<T>(call.map, call.sizes.heads, false);
+  clear_outside(call.queries, outputs.o, call.sizes.heads * call.sizes.head_dim);
+  if (call.options.causal) {
+    forward_each_causal(call, maps, inputs, outputs);
+  } else {
+    forward_all(call, maps, inputs, outputs);
+  }
+}
+
+// ---- Backward ----
+
+/// Pointers to all rows and heads; null gradients are not computed. `map_sums` (groups, parameters of the map).
+template <class T>
+struct Cotangents {
+  const T *g, *o, *denominators;
+  T *states, *dq, *dk, *dv, *map_sums;
+  std::int64_t parameters;
+
+  HeadAnswers<T> answers(const Call& call, const Inputs<T>& inputs, std::int64_t row, std::int64_t head) const {
+    const AttentionSizes& s = call.sizes;
+    return {inputs.queries(call, row, head), s.head_of(o, row, head, s.head_dim), s.head_of(g, row, head, s.head_dim),
+            denominators + head * s.query_rows + row};
+  }
+
+  /// The gradients of one head of the map's layers, of one group.
+  MapGradients<T> of_map(const Call& call, std::int64_t head, std::int64_t group) const {
+    MapGradients<T> result;
+    if (!map_sums) return result;
+    T* first = map_sums + group * parameters;
+    for (const FeatureMapLayer& layer : call.map) {
+      result.push_back(head_gradients<T>(layer, head, first));
+      first += feature_map_detail::parameter_count(layer);
+    }
+    return result;
+  }
+  HeadGradients<T> of_queries(const Call& call, std::int64_t row, std::int64_t head, std::int64_t group) const {
+    return {call.sizes.head_of(dq, row, head, call.sizes.features), {nullptr, 0}, of_map(call, head, group)};
+  }
+  HeadGradients<T> of_keys(const Call& call, std::int64_t row, std::int64_t head, std::int64_t group) const {
+    return {call.sizes.head_of(dk, row, head, call.sizes.features),
+            call.sizes.head_of(dv, row, head, call.sizes.head_dim), of_map(call, head, group)};
+  }
+};
+
+template <class T>
+void backward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
+  const Shape shape{call.query_pieces.count(), call.sizes.heads, call.state_size()};
+  const bool keys_wanted = all.dk || all.dv || all.map_sums;
+  const Tensor sums = zeros(keys_wanted ? shape : Shape{0}, dtype_of<T>());
+  const Tensor sums_of_sequences = empty(shape.with(0, keys_wanted ? call.queries.count() : 0), dtype_of<T>());
+  const States<T> states = states_of<T>(call, all.states), of_pieces = states_of<T>(call, write<T>(sums, op)),
+                  seen_by = states_of<T>(call, write<T>(sums_of_sequences, op));
+  for_pieces(call, call.query_pieces, 3 * call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t group) {
+    const SequencePieces::Piece& piece = call.query_pieces[index];
+    const State<T> sum = of_pieces.at(index, head);
+    backward_queries(maps[static_cast<std::size_t>(head)], piece.size(), call.sizes.head_dim,
+                     all.answers(call, inputs, piece.begin, head), states.at(piece.sequence, head),
+                     all.of_queries(call, piece.begin, head, group), keys_wanted ? &sum : nullptr);
+  });
+  if (!keys_wanted) return;
+  sum_pieces(call, call.query_pieces, of_pieces, seen_by);
+  for_pieces(call, call.key_pieces, 3 * call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t group) {
+    const SequencePieces::Piece& piece = call.key_pieces[index];
+    backward_keys(maps[static_cast<std::size_t>(head)], piece.size(), call.features, call.sizes.head_dim,
+                  inputs.keys(call, piece.begin, head), seen_by.at(piece.sequence, head),
+                  all.of_keys(call, piece.begin, head, group));
+  });
+}
+
+template <class T>
+void backward_each_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
+  const States<T> states = states_of<T>(call, all.states);
+  for_sequences(call, 6 * call.cost(), [&](std::int64_t head, std::int64_t sequence, std::int64_t group) {
+    const std::int64_t rows = call.queries.length(sequence), row = call.queries.begin(sequence);
+    if (rows == 0) return;
+    CausalBackward<T>(maps[static_cast<std::size_t>(head)], rows, call.features, call.sizes.head_dim)
+        .run(all.answers(call, inputs, row, head), inputs.keys(call, row, head),
+             states.begin(call.query_pieces.first(sequence), head), states.stride(),
+             all.of_queries(call, row, head, group), all.of_keys(call, row, head, group));
+  });
+}
+
+template <class T>
+void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& all) {
+  const Maps<T> maps = head_maps<T>(call.map, call.sizes.heads, true);
+  if (all.dq) clear_outside(call.queries, all.dq, call.sizes.heads * call.sizes.features);
+  if (all.dk) clear_outside(call.keys, all.dk, call.sizes.heads * call.sizes.features);
+  if (all.dv) clear_outside(call.keys, all.dv, call.sizes.heads * call.sizes.head_dim);
+  if (call.options.causal) {
+    backward_each_causal(call, maps, inputs, all);
+  } else {
+    backward_all(call, maps, inputs, all);
+  }
+}
+
+// ---- The op ----
+
+/// q, k, v, and the parameters of all layers.
+std::vector<Tensor> inputs_of(const Tensor& q, const Tensor& k, const Tensor& v,
+                              const std::vector<FeatureMapLayer>& map) {
+  std::vector<Tensor> inputs{q, k, v};
+  for (const FeatureMapLayer& layer : map) {
+    for (const Tensor& parameter : feature_map_detail::parameters_of(layer)) inputs.push_back(parameter);
+  }
+  return inputs;
+}
+
+/// The layers whose parameters are `get(3)`, `get(4)`, …, with the activations of `map`.
+template <class Get>
+std::vector<FeatureMapLayer> layers_from(const std::vector<FeatureActivation>& activations, Get get) {
+  std::vector<FeatureMapLayer> map;
+  std::size_t i = 3;
+  for (const FeatureActivation activation : activations) {
+    map.push_back({activation, get(i), get(i + 1), get(i + 2), get(i + 3), get(i + 4)});
+    i += 5;
+  }
+  return map;
+}
+
+/// What a tape keeps beside the tensors. A `Call` holds parameters, which the tape must see as saved.
+struct Kept {
+  Sequences queries, keys;
+  KernelAttentionOptions options;
+  std::vector<FeatureActivation> activations;
+};
+
+/// Cotangents of the inputs, which are saved with the output, the denominators and the states behind them.
+std::vector<Tensor> kernel_attention_vjp(const Kept& kept, const Backward& b) {
+  const std::size_t input_count = 3 + 5 * kept.activations.size();
+  const Call call = call_of(b.saved(0), b.saved(1), b.saved(2), kept.queries, kept.keys, kept.options,
+                            layers_from(kept.activations, [&](std::size_t i) { return b.saved(i); }));
+  std::vector<Tensor> result(input_count);
+  std::int64_t parameters = 0;
+  bool with_parameters = false;
+  for (std::size_t i = 0; i < input_count; ++i) {
+    if (i >= 3 && b.saved(i).defined()) parameters += b.saved(i).size();
+    if (i >= 3) with_parameters |= b.wants(i);
+    if (i < 3 && b.wants(i)) result[i] = empty(b.saved(i).shape(), b.saved(i).dtype());
+  }
+  const Tensor gradients = with_float_type(op, b.saved(0).dtype(), [&]<class T>() {
+    const std::int64_t groups =
+        std::max<std::int64_t>({1, call.query_pieces.groups(most_groups), call.key_pieces.groups(most_groups),
+                                std::min(call.queries.count(), most_groups)});
+    const Tensor sums = zeros({groups, with_parameters ? parameters : 0}, dtype_of<T>());
+    const Tensor states = b.saved(input_count + 2);
+    auto target = [](const Tensor& x) { return x.defined() ? write<T>(x, op) : nullptr; };
+    backward<T>(call, {b.saved(0).data<T>(), b.saved(1).data<T>(), b.saved(2).data<T>()},
+                {b.cotangent().data<T>(), b.saved(input_count).data<T>(), b.saved(input_count + 1).data<T>(),
+                 const_cast<T*>(states.data<T>()), target(result[0]), target(result[1]), target(result[2]),
+                 with_parameters ? write<T>(sums, op) : nullptr, parameters});
+    return sum_of_blocks<T>(op, sums);
+  });
+  std::int64_t first = 0;
+  for (std::size_t i = 3; i < input_count; ++i) {
+    if (b.wants(i)) result[i] = share_buffer(gradients, b.saved(i).shape(), first);
+    if (b.saved(i).defined()) first += b.saved(i).size();
+  }
   return result;
 }
 
 /// The quadratic form, weights (H, n, l) = φ(q) φ(k)ᵀ.
-Tensor definition(const Call& call, const Tensor& phi_q, const Tensor& phi_k, const Tensor& v) {
+Tensor definition(const Kept& kept, const std::vector<Tensor>& inputs) {
+  Tensor phi_q = inputs[0], phi_k = inputs[1];
+  for (const FeatureMapLayer& layer : layers_from(kept.activations, [&](std::size_t i) { return inputs[i]; })) {
+    phi_q = feature_map_detail::layer_definition(layer, phi_q);
+    phi_k = feature_map_detail::layer_definition(layer, phi_k);
+  }
   auto attend = [&](const Tensor& q, const Tensor& k, const Tensor& value) {
     Tensor weights = matmul(q, k, {.transpose_b = true});
-    if (call.options.causal) weights = weights * causal_mask(q.size(1), 1, 0, q.dtype());
-    return matmul(weights, value) / (sum(weights, {-1}, true) + call.options.epsilon);
+    if (kept.options.causal) weights = weights * causal_mask(q.size(1), 1, 0, q.dtype());
+    return matmul(weights, value) / (sum(weights, {-1}, true) + kept.options.epsilon);
   };
-  return attend_by_sequence(call.sizes, phi_q, phi_k, v, call.queries, call.keys, attend);
+  const AttentionSizes sizes =
+      check_attention(op, phi_q, phi_k, inputs[2], kept.queries, kept.keys, kept.options.causal);
+  return attend_by_sequence(sizes, phi_q, phi_k, inputs[2], kept.queries, kept.keys, attend);
 }
 
 }  // namespace kernel_attention_detail
 
-Tensor kernel_attention(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const Sequences& queries,
-                        const Sequences& keys, const KernelAttentionOptions& options) {
+Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries,
+                        const Sequences& keys, const KernelAttentionOptions& options,
+                        const std::vector<FeatureMapLayer>& map) {
   using namespace kernel_attention_detail;
-  const Call call{check_attention("kernel_attention", phi_q, phi_k, v, queries, keys, options.causal), queries, keys,
-                  options};
-  if (!(options.epsilon > 0)) fail("kernel_attention: epsilon is ", options.epsilon, ", a positive number wanted");
-  Tensor o = empty(phi_q.shape().with(-1, call.sizes.head_dim), v.dtype());
-  Tensor denominators = empty({call.sizes.heads, call.sizes.query_rows}, v.dtype());
-  with_float_type("kernel_attention", v.dtype(), [&]<class T>() {
-    forward<T>(call, {phi_q.data<T>(), phi_k.data<T>(), v.data<T>()}, write<T>(o, "kernel_attention"),
-               write<T>(denominators, "kernel_attention"));
+  const Call call = call_of(q, k, v, queries, keys, options, map);
+  const std::vector<Tensor> inputs = inputs_of(q, k, v, map);
+  const AttentionSizes& sizes = call.sizes;
+  Tensor o = empty(q.shape().with(-1, sizes.head_dim), v.dtype());
+  Tensor denominators = empty({sizes.heads, sizes.query_rows}, v.dtype());
+  const bool keeps_states = !options.causal || is_recording(inputs);
+  const Tensor states = empty({keeps_states ? call.states() : 0, sizes.heads, call.state_size()}, v.dtype());
+  with_float_type(op, v.dtype(), [&]<class T>() {
+    forward<T>(call, {q.data<T>(), k.data<T>(), v.data<T>()},
+               {write<T>(o, op), write<T>(denominators, op), keeps_states ? write<T>(states, op) : nullptr});
   });
-  record({.name = "kernel_attention",
-          .inputs = {phi_q, phi_k, v},
+  Kept kept{queries, keys, options, {}};
+  for (const FeatureMapLayer& layer : map) kept.activations.push_back(layer.activation);
+  std::vector<Tensor> saved = inputs;
+  saved.insert(saved.end(), {o, denominators, states});
+  record({.name = op,
+          .inputs = inputs,
           .outputs = {o},
-          .saved = {phi_q, phi_k, v, o, denominators},
-          .vjp = [call](const Backward& b) { return kernel_attention_vjp(call, b); },
+          .saved = std::move(saved),
+          .vjp = [kept](const Backward& b) { return kernel_attention_vjp(kept, b); },
           .flops = flops_of(call),
-          .definition =
-              [call](const std::vector<Tensor>& inputs) {
-                return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};
-              }});
+          .definition = [kept](const std::vector<Tensor>& x) { return std::vector{definition(kept, x)}; }});
   return o;
 }
 

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 
+#include <vector>
+
 #include <lintel/core/tensor.hpp>
+#include <lintel/ops/feature_map.hpp>
 #include <lintel/ops/sequences.hpp>
 
 namespace lintel {
@@ -19,20 +22,23 @@ struct KernelAttentionOptions {
   double epsilon = 1e-6;
 };
 
-/// For each head and each sequence, with the features φ(q) and φ(k) as given,
+/// For each head and each sequence, with the feature map φ of `map` applied to q and k,
 ///   o_i = Σ_j (φ(q_i)·φ(k_j)) v_j / (Σ_j φ(q_i)·φ(k_j) + epsilon),   j over the keys that i sees.
-/// phi_q (…, H, m), phi_k (…, H, m), v (…, H, d) → (…, H, d). The leading axes, (T) or (B, N), hold the rows that
-/// `queries` and `keys` divide into sequences, the i-th of one with the i-th of the other; they may differ (cross
-/// attention). float32 or float64, one type for all.
+/// q (…, H, in), k (…, H, in), v (…, H, d) → (…, H, d). `map` is a stack of layers from `in` to m features; without
+/// layers φ(x) = x. The leading axes, (T) or (B, N), hold the rows that `queries` and `keys` divide into sequences, the
+/// i-th of one with the i-th of the other; they may differ (cross attention). float32 or float64, one type for all.
 ///
-/// By associativity the sum is φ(q_i)ᵀ·S with S = Σ_j φ(k_j) v_jᵀ (m, d): time O(N·m·d), memory O(m·d) beside inputs
-/// and outputs. When causal, hidden keys of the same chunk are multiplied with 0, so that a NaN or infinity in their
-/// values passes. Rows outside every sequence, and queries of a sequence without keys, give 0 and receive gradients of
-/// 0. Saves the inputs, the output and one number for each row and head. Throws `Error` for other shapes or types, for
-/// sequences that do not fit the rows or each other, or an epsilon that is not positive. Source: Katharopoulos et al.,
-/// "Transformers are RNNs", arXiv 2006.16236; the chunked form: Hua et al., "Transformer quality in linear time", arXiv
-/// 2202.10447.
-Tensor kernel_attention(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const Sequences& queries,
-                        const Sequences& keys, const KernelAttentionOptions& options = {});
+/// By associativity the sum is φ(q_i)ᵀ·S with S = Σ_j φ(k_j) v_jᵀ (m, d): time O(N·m·d). Features are computed in
+/// blocks of rows that fit the caches and never stored as a whole, nor is anything of size N×N. When causal, hidden
+/// keys of the same chunk are multiplied with 0, so that a NaN or infinity in their values passes. Rows outside every
+/// sequence, and queries of a sequence without keys, give 0 and receive gradients of 0. Saves the inputs, the output,
+/// one number for each row and head, and states (S, Σ φ(k)) of m·(d + 1) numbers: one for each sequence and head, or
+/// when causal for each 512 rows of it. Throws `Error` for other shapes or types, for sequences that do not fit the
+/// rows or each other, or an epsilon that is not positive. Source: Katharopoulos et al., "Transformers are RNNs", arXiv
+/// 2006.16236; the trained φ: Yorsh, Kovalenko, arXiv 2211.04076; the chunked form: Hua et al., "Transformer quality in
+/// linear time", arXiv 2202.10447.
+Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries,
+                        const Sequences& keys, const KernelAttentionOptions& options = {},
+                        const std::vector<FeatureMapLayer>& map = {});
 
 }  // namespace lintel

@@ -1,12 +1,13 @@
-// Kernel attention of one head of one sequence, serially: what a task of kernel_attention.cpp does.
+// Kernel attention of one head, serially: what the tasks of kernel_attention.cpp do.
 //
 // S = Σ φ(k_j) v_jᵀ and z = Σ φ(k_j) over the keys that a query sees; n = φ(q)ᵀS, D = φ(q)·z + epsilon, o = n/D.
 // Upstream g: dn = g/D, dD = −(g·o)/D; dφ(q) = S dn + z dD; with R = Σ φ(q_i) dn_iᵀ and r = Σ φ(q_i) dD_i over the
-// queries that see a key: dφ(k) = R v + r, dv = Rᵀ φ(k).
+// queries that see a key: dφ(k) = R v + r, dv = Rᵀ φ(k). Features are computed block by block, in both passes.
 #pragma once
 
 #include <algorithm>
 
+#include <lintel/ops/feature_map_head.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/kernel_table.hpp>
 #include <lintel/ops/products.hpp>
@@ -14,15 +15,15 @@
 
 namespace lintel::kernel_attention_detail {
 
-constexpr std::int64_t chunk = kernel_attention_chunk;
-constexpr std::int64_t query_block = 256;  // queries of the non-causal form whose dn is at hand at once
+using feature_map_detail::HeadMap;
+using feature_map_detail::MapGradients;
+using feature_map_detail::MappedRows;
 
-/// The inputs of one head of one sequence.
-template <class T>
-struct Head {
-  std::int64_t queries, keys, features, head_dim;
-  Block<const T> phi_q, phi_k, v;
-};
+constexpr std::int64_t chunk = kernel_attention_chunk;
+/// Rows whose features are at hand at once: with what their backward pass needs they should fit the second-level cache.
+constexpr std::int64_t row_block = 256;
+/// Rows of a block of the causal form. At the beginning of each the forward pass keeps the state for the backward pass.
+constexpr std::int64_t causal_block = 8 * chunk;
 
 /// The running sums of one head: M = Σ a_i b_iᵀ (features, head_dim) and w = Σ weight_i a_i (features). With a = φ(k),
 /// b = v and weights 1 they are S and z of the forward pass; with a = φ(q), b = dn and weights dD they are R and
@@ -30,178 +31,315 @@ struct Head {
 template <class T>
 class State {
  public:
-  State(std::int64_t features, std::int64_t head_dim)
-      : features_(features), head_dim_(head_dim), matrix_(features * head_dim), vector_(features) {
-    std::fill(static_cast<T*>(matrix_), matrix_ + features * head_dim, T(0));
-    std::fill(static_cast<T*>(vector_), vector_ + features, T(0));
-  }
+  /// The numbers of a state.
+  static std::int64_t size(std::int64_t features, std::int64_t head_dim) { return features * (head_dim + 1); }
 
-  Block<T> matrix() const { return {matrix_, head_dim_}; }
-  const T* vector() const { return vector_; }
+  /// Over `size` numbers: M, then w.
+  State(std::int64_t features, std::int64_t head_dim, T* numbers)
+      : features_(features), head_dim_(head_dim), numbers_(numbers) {}
+
+  Block<T> matrix() const { return {numbers_, head_dim_}; }
+  T* vector() const { return numbers_ + features_ * head_dim_; }
 
   /// Null weights are ones.
   void add(std::int64_t rows, Block<const T> a, Block<const T> b, const T* weights) const {
     multiply_transposed_a<T>(features_, head_dim_, rows, a, b, matrix(), true);
     if (weights) {
-      active_kernels<T>().add_weighted_column_sums(a.first, a.stride, weights, vector_, rows, features_);
+      active_kernels<T>().add_weighted_column_sums(a.first, a.stride, weights, vector(), rows, features_);
     } else {
-      active_kernels<T>().add_column_sums(a.first, a.stride, vector_, rows, features_);
+      active_kernels<T>().add_column_sums(a.first, a.stride, vector(), rows, features_);
     }
+  }
+
+  /// n = aM and D = a·w + epsilon for each row: what features a read.
+  void read(std::int64_t rows, Block<const T> a, T epsilon, Block<T> n, T* denominators) const {
+    multiply<T>(rows, head_dim_, features_, a, matrix(), n);
+    active_kernels<T>().row_dots(a.first, a.stride, vector(), 0, epsilon, denominators, rows, features_);
   }
 
   /// result = b·Mᵀ + weight wᵀ for each row: the cotangent of the features a that met this state. Null weights are
   /// ones.
   void pull_back(std::int64_t rows, Block<const T> b, const T* weights, Block<T> result) const {
     multiply_transposed_b<T>(rows, features_, head_dim_, b, matrix(), result);
-    active_kernels<T>().add_outer(weights, vector_, result.first, result.stride, rows, features_);
+    active_kernels<T>().add_outer(weights, vector(), result.first, result.stride, rows, features_);
   }
 
  private:
   std::int64_t features_, head_dim_;
-  Scratch<T> matrix_, vector_;
+  T* numbers_;
+};
+
+/// A state of its own, 0 at first.
+template <class T>
+class OwnState {
+ public:
+  OwnState(std::int64_t features, std::int64_t head_dim)
+      : numbers_(State<T>::size(features, head_dim)), state_(features, head_dim, numbers_) {
+    std::fill_n(static_cast<T*>(numbers_), State<T>::size(features, head_dim), T(0));
+  }
+  const State<T>& operator*() const { return state_; }
+  const State<T>* operator->() const { return &state_; }
+
+ private:
+  Scratch<T> numbers_;
+  State<T> state_;
+};
+
+/// Queries of one head, and where o and D of each go.
+template <class T>
+struct HeadQueries {
+  Block<const T> q;
+  Block<T> o;
+  T* denominators;
+
+  HeadQueries from_row(std::int64_t row) const { return {q.from_row(row), o.from_row(row), denominators + row}; }
+};
+
+template <class T>
+struct HeadKeys {
+  Block<const T> k, v;
+
+  HeadKeys from_row(std::int64_t row) const { return {k.from_row(row), v.from_row(row)}; }
 };
 
 // ---- Forward ----
 
-/// What the forward pass fills: the outputs, and D for each query.
+/// Adds the keys to the state.
 template <class T>
-struct HeadOutput {
-  Block<T> o;
-  T* denominators;
-};
-
-/// n = φ(q)ᵀS into o, and D = φ(q)·z + epsilon.
-template <class T>
-void read_state(const Head<T>& h, const State<T>& state, T epsilon, std::int64_t begin, std::int64_t rows, Block<T> o,
-                T* denominators) {
-  const Block<const T> q = h.phi_q.from_row(begin);
-  multiply<T>(rows, h.head_dim, h.features, q, state.matrix(), o);
-  active_kernels<T>().row_dots(q.first, q.stride, state.vector(), 0, epsilon, denominators, rows, h.features);
+void add_keys(const HeadMap<T>& map, std::int64_t rows, const HeadKeys<T>& keys, const State<T>& state) {
+  MappedRows<T> mapped(map, std::min(rows, row_block));
+  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
+    const std::int64_t count = std::min(row_block, rows - begin);
+    const HeadKeys<T> here = keys.from_row(begin);
+    state.add(count, mapped.forward(count, here.k), here.v, nullptr);
+  }
 }
 
+/// o and D of queries that all see the same state.
 template <class T>
-void forward_all(const Head<T>& h, T epsilon, const HeadOutput<T>& output) {
-  const Block<T> o = output.o;
-  const State<T> state(h.features, h.head_dim);
-  state.add(h.keys, h.phi_k, h.v, nullptr);
-  read_state(h, state, epsilon, 0, h.queries, o, output.denominators);
-  active_kernels<T>().divide_rows(o.first, o.stride, output.denominators, o.first, o.stride, h.queries, h.head_dim);
+void read_all(const HeadMap<T>& map, std::int64_t rows, const HeadQueries<T>& queries, const State<T>& state, T epsilon,
+              std::int64_t head_dim) {
+  MappedRows<T> mapped(map, std::min(rows, row_block));
+  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
+    const std::int64_t count = std::min(row_block, rows - begin);
+    const HeadQueries<T> here = queries.from_row(begin);
+    state.read(count, mapped.forward(count, here.q), epsilon, here.o, here.denominators);
+    active_kernels<T>().divide_rows(here.o.first, here.o.stride, here.denominators, here.o.first, here.o.stride, count,
+                                    head_dim);
+  }
 }
 
-/// N' = Φ_q S'_before + tril(Φ_q Φ_kᵀ) V' chunk by chunk, then S' += Φ_kᵀ V'.
+/// A sequence's causal form, N' = Φ_q S'_before + tril(Φ_q Φ_kᵀ) V' chunk by chunk, then S' += Φ_kᵀ V'. Copies the
+/// state before each block of `causal_block` rows to `states`, `state_stride` numbers apart, unless null.
 template <class T>
-void forward_causal(const Head<T>& h, T epsilon, const HeadOutput<T>& output) {
+void forward_causal(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim,
+                    const HeadQueries<T>& queries, const HeadKeys<T>& keys, T epsilon, T* states,
+                    std::int64_t state_stride) {
   const Kernels<T>& kernels = active_kernels<T>();
-  const State<T> state(h.features, h.head_dim);
+  MappedRows<T> mapped_queries(map, std::min(rows, causal_block)), mapped_keys(map, std::min(rows, causal_block));
+  const OwnState<T> state(features, head_dim);
   const Scratch<T> scores(chunk * chunk);
-  for (std::int64_t begin = 0; begin < h.queries; begin += chunk) {
-    const std::int64_t rows = std::min(chunk, h.queries - begin);
-    const Block<const T> q = h.phi_q.from_row(begin), k = h.phi_k.from_row(begin), v = h.v.from_row(begin);
-    const Block<T> n = output.o.from_row(begin), within{scores, rows};
-    T* denominators = output.denominators + begin;
-    read_state(h, state, epsilon, begin, rows, n, denominators);
-    multiply_transposed_b<T>(rows, rows, h.features, q, k, within);
-    kernels.keep_past(scores, denominators, rows);
-    multiply<T>(rows, h.head_dim, rows, within, v, n, true);
-    kernels.divide_rows(n.first, n.stride, denominators, n.first, n.stride, rows, h.head_dim);
-    state.add(rows, k, v, nullptr);
+  for (std::int64_t block = 0; block < rows; block += causal_block) {
+    const std::int64_t block_rows = std::min(causal_block, rows - block);
+    if (states) {
+      std::copy_n(state->matrix().first, State<T>::size(features, head_dim), states);
+      states += state_stride;
+    }
+    const Block<const T> phi_q = mapped_queries.forward(block_rows, queries.q.from_row(block));
+    const Block<const T> phi_k = mapped_keys.forward(block_rows, keys.k.from_row(block));
+    for (std::int64_t begin = 0; begin < block_rows; begin += chunk) {
+      const std::int64_t count = std::min(chunk, block_rows - begin);
+      const HeadQueries<T> here = queries.from_row(block + begin);
+      const Block<const T> q = phi_q.from_row(begin), k = phi_k.from_row(begin), v = keys.v.from_row(block + begin);
+      const Block<T> within{scores, count};
+      state->read(count, q, epsilon, here.o, here.denominators);
+      multiply_transposed_b<T>(count, count, features, q, k, within);
+      kernels.keep_past(scores, here.denominators, count);
+      multiply<T>(count, head_dim, count, within, v, here.o, true);
+      kernels.divide_rows(here.o.first, here.o.stride, here.denominators, here.o.first, here.o.stride, count, head_dim);
+      state->add(count, k, v, nullptr);
+    }
   }
 }
 
 // ---- Backward ----
 
-/// What the backward pass of one task reads beside the inputs, and what it fills; null where not wanted.
+/// What the backward pass fills for the queries or the keys of one head; null where not wanted.
 template <class T>
 struct HeadGradients {
-  Block<const T> g, o;
-  const T* denominators;
-  Block<T> dphi_q, dphi_k, dv;
+  Block<T> dx, dv;  // of q or k, and of v
+  MapGradients<T> map;
 
-  bool of_keys() const { return dphi_k.first || dv.first; }
+  bool of_features() const { return dx.first || !map.empty(); }
+  HeadGradients from_row(std::int64_t row) const {
+    return {dx.first ? dx.from_row(row) : dx, dv.first ? dv.from_row(row) : dv, map};
+  }
 };
 
-/// The cotangents of n and D for a stretch of queries: dn = g/D, dD = −(g·o)/D.
+/// Queries of one head, what the forward pass gave for them, and the cotangent g of o.
 template <class T>
-void upstream(const Head<T>& h, const HeadGradients<T>& d, std::int64_t begin, std::int64_t rows, T* dn, T* dD) {
-  const Kernels<T>& kernels = active_kernels<T>();
-  const Block<const T> g = d.g.from_row(begin), o = d.o.from_row(begin);
-  const T* denominators = d.denominators + begin;
-  kernels.divide_rows(g.first, g.stride, denominators, dn, h.head_dim, rows, h.head_dim);
-  kernels.row_dots(g.first, g.stride, o.first, o.stride, T(0), dD, rows, h.head_dim);
-  for (std::int64_t i = 0; i < rows; ++i) dD[i] = -dD[i] / denominators[i];
-}
+struct HeadAnswers {
+  Block<const T> q, o, g;
+  const T* denominators;
 
-/// dφ(k) = v·Rᵀ + r and dv = φ(k)·R for a stretch of keys, from the queries summed in `seen_by`.
+  HeadAnswers from_row(std::int64_t row) const {
+    return {q.from_row(row), o.from_row(row), g.from_row(row), denominators + row};
+  }
+};
+
+/// The cotangents of n and D for a block of queries: dn = g/D, dD = −(g·o)/D.
 template <class T>
-void backward_keys(const Head<T>& h, const HeadGradients<T>& d, const State<T>& seen_by, std::int64_t begin,
-                   std::int64_t rows) {
-  if (d.dphi_k.first) seen_by.pull_back(rows, h.v.from_row(begin), nullptr, d.dphi_k.from_row(begin));
-  if (d.dv.first) {
-    multiply<T>(rows, h.head_dim, h.features, h.phi_k.from_row(begin), seen_by.matrix(), d.dv.from_row(begin));
+class Upstream {
+ public:
+  Upstream(std::int64_t most_rows, std::int64_t head_dim)
+      : head_dim_(head_dim), dn_(most_rows * head_dim), dD_(most_rows) {}
+
+  void compute(std::int64_t rows, const HeadAnswers<T>& answers) const {
+    const Kernels<T>& kernels = active_kernels<T>();
+    const Block<const T> g = answers.g, o = answers.o;
+    const T* const denominators = answers.denominators;
+    kernels.divide_rows(g.first, g.stride, denominators, dn_, head_dim_, rows, head_dim_);
+    kernels.row_dots(g.first, g.stride, o.first, o.stride, T(0), dD_, rows, head_dim_);
+    for (std::int64_t i = 0; i < rows; ++i) dD_[i] = -dD_[i] / denominators[i];
+  }
+  Block<const T> dn(std::int64_t row = 0) const { return Block<const T>{dn_, head_dim_}.from_row(row); }
+  const T* dD(std::int64_t row = 0) const { return dD_ + row; }
+
+ private:
+  std::int64_t head_dim_;
+  Scratch<T> dn_, dD_;
+};
+
+/// Queries that all see `state`: their gradients, and their part of R and r, unless null.
+template <class T>
+void backward_queries(const HeadMap<T>& map, std::int64_t rows, std::int64_t head_dim, const HeadAnswers<T>& answers,
+                      const State<T>& state, const HeadGradients<T>& d, const State<T>* seen_by) {
+  const std::int64_t most = std::min(rows, row_block);
+  MappedRows<T> mapped(map, most);
+  const Upstream<T> upstream(most, head_dim);
+  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
+    const std::int64_t count = std::min(row_block, rows - begin);
+    const HeadAnswers<T> here = answers.from_row(begin);
+    const HeadGradients<T> d_here = d.from_row(begin);
+    upstream.compute(count, here);
+    const Block<const T> phi = mapped.forward(count, here.q);
+    if (seen_by) seen_by->add(count, phi, upstream.dn(), upstream.dD());
+    if (!d.of_features()) continue;
+    state.pull_back(count, upstream.dn(), upstream.dD(), mapped.gradient(d_here.dx));
+    mapped.backward(count, d.map, d_here.dx);
   }
 }
 
+/// dφ(k) = v·Rᵀ + r and dv = φ(k)·R for keys with features φ(k), from the queries summed in `seen_by`.
 template <class T>
-void backward_all(const Head<T>& h, const HeadGradients<T>& d) {
-  const Scratch<T> dn(query_block * h.head_dim), dD(query_block);
-  const State<T> state(h.features, h.head_dim), seen_by(h.features, h.head_dim);
-  if (d.dphi_q.first) state.add(h.keys, h.phi_k, h.v, nullptr);
-  for (std::int64_t begin = 0; begin < h.queries; begin += query_block) {
-    const std::int64_t rows = std::min(query_block, h.queries - begin);
-    const Block<const T> upstream_n{dn, h.head_dim};
-    upstream<T>(h, d, begin, rows, dn, dD);
-    if (d.dphi_q.first) state.pull_back(rows, upstream_n, dD, d.dphi_q.from_row(begin));
-    if (d.of_keys()) seen_by.add(rows, h.phi_q.from_row(begin), upstream_n, dD);
-  }
-  backward_keys(h, d, seen_by, 0, h.keys);
+void pull_back_keys(std::int64_t rows, std::int64_t features, std::int64_t head_dim, Block<const T> phi,
+                    Block<const T> v, const State<T>& seen_by, Block<T> dphi, Block<T> dv) {
+  if (dphi.first) seen_by.pull_back(rows, v, nullptr, dphi);
+  if (dv.first) multiply<T>(rows, head_dim, features, phi, seen_by.matrix(), dv);
 }
 
-/// The part of dφ(q) that comes through the state before each chunk.
+/// Keys that the same queries see, summed in `seen_by`.
 template <class T>
-void backward_causal_state(const Head<T>& h, const HeadGradients<T>& d) {
-  const Scratch<T> dn(chunk * h.head_dim), dD(chunk);
-  const State<T> state(h.features, h.head_dim);
-  for (std::int64_t begin = 0; begin < h.queries; begin += chunk) {
-    const std::int64_t rows = std::min(chunk, h.queries - begin);
-    upstream<T>(h, d, begin, rows, dn, dD);
-    state.pull_back(rows, {dn, h.head_dim}, dD, d.dphi_q.from_row(begin));
-    state.add(rows, h.phi_k.from_row(begin), h.v.from_row(begin), nullptr);
+void backward_keys(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim,
+                   const HeadKeys<T>& keys, const State<T>& seen_by, const HeadGradients<T>& d) {
+  MappedRows<T> mapped(map, std::min(rows, row_block));
+  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
+    const std::int64_t count = std::min(row_block, rows - begin);
+    const HeadKeys<T> here = keys.from_row(begin);
+    const HeadGradients<T> d_here = d.from_row(begin);
+    const Block<const T> phi = mapped.forward(count, here.k);
+    const Block<T> dphi = d.of_features() ? mapped.gradient(d_here.dx) : Block<T>{nullptr, 0};
+    pull_back_keys<T>(count, features, head_dim, phi, here.v, seen_by, dphi, d_here.dv);
+    if (d.of_features()) mapped.backward(count, d.map, d_here.dx);
   }
 }
 
 /// Adds the gradients that pass between queries and keys of one chunk: with A = tril(Φ_q Φ_kᵀ) and
-/// dA = tril(dn Vᵀ + dD), dΦ_q += dA Φ_k, dΦ_k += dAᵀ Φ_q, dV += Aᵀ dn.
+/// dA = tril(dn Vᵀ + dD), dΦ_q += dA Φ_k, dΦ_k += dAᵀ Φ_q, dV += Aᵀ dn. Null targets are not computed.
 template <class T>
-void backward_within_chunk(const Head<T>& h, const HeadGradients<T>& d, std::int64_t begin, std::int64_t rows,
-                           Block<const T> dn, const T* dD, Block<T> scores) {
-  const Block<const T> q = h.phi_q.from_row(begin), k = h.phi_k.from_row(begin), v = h.v.from_row(begin);
-  if (d.dphi_q.first || d.dphi_k.first) {
-    multiply_transposed_b<T>(rows, rows, h.head_dim, dn, v, scores);
+void backward_within_chunk(std::int64_t rows, std::int64_t features, std::int64_t head_dim, Block<const T> phi_q,
+                           Block<const T> phi_k, Block<const T> v, Block<const T> dn, const T* dD, Block<T> scores,
+                           Block<T> dphi_q, Block<T> dphi_k, Block<T> dv) {
+  if (dphi_q.first || dphi_k.first) {
+    multiply_transposed_b<T>(rows, rows, head_dim, dn, v, scores);
     active_kernels<T>().keep_past_backward(scores.first, dD, rows);
-    if (d.dphi_q.first) multiply<T>(rows, h.features, rows, scores, k, d.dphi_q.from_row(begin), true);
-    if (d.dphi_k.first) multiply_transposed_a<T>(rows, h.features, rows, scores, q, d.dphi_k.from_row(begin), true);
+    if (dphi_q.first) multiply<T>(rows, features, rows, scores, phi_k, dphi_q, true);
+    if (dphi_k.first) multiply_transposed_a<T>(rows, features, rows, scores, phi_q, dphi_k, true);
   }
-  if (d.dv.first) {
-    multiply_transposed_b<T>(rows, rows, h.features, q, k, scores);
+  if (dv.first) {
+    multiply_transposed_b<T>(rows, rows, features, phi_q, phi_k, scores);
     active_kernels<T>().keep_past(scores.first, nullptr, rows);
-    multiply_transposed_a<T>(rows, h.head_dim, rows, scores, dn, d.dv.from_row(begin), true);
+    multiply_transposed_a<T>(rows, head_dim, rows, scores, dn, dv, true);
   }
 }
 
+/// The backward pass of a sequence's causal form, block by block from the last to the first. Within a block the states
+/// before its chunks are summed again from the one that the forward pass kept.
 template <class T>
-void backward_causal(const Head<T>& h, const HeadGradients<T>& d) {
-  const Scratch<T> dn(chunk * h.head_dim), dD(chunk), scores(chunk * chunk);
-  const State<T> seen_by(h.features, h.head_dim);
-  if (d.dphi_q.first) backward_causal_state(h, d);
-  const std::int64_t chunks = (h.queries + chunk - 1) / chunk;
-  for (std::int64_t begin = (chunks - 1) * chunk; begin >= 0; begin -= chunk) {
-    const std::int64_t rows = std::min(chunk, h.queries - begin);
-    const Block<const T> upstream_n{dn, h.head_dim};
-    upstream<T>(h, d, begin, rows, dn, dD);
-    backward_keys(h, d, seen_by, begin, rows);
-    backward_within_chunk<T>(h, d, begin, rows, upstream_n, dD, {scores, rows});
-    if (d.of_keys()) seen_by.add(rows, h.phi_q.from_row(begin), upstream_n, dD);
+class CausalBackward {
+ public:
+  CausalBackward(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim)
+      : rows_(rows),
+        features_(features),
+        head_dim_(head_dim),
+        state_size_(State<T>::size(features, head_dim)),
+        queries_(map, std::min(rows, causal_block)),
+        keys_(map, std::min(rows, causal_block)),
+        upstream_(std::min(rows, causal_block), head_dim),
+        scores_(chunk * chunk),
+        states_(causal_block / chunk * state_size_),
+        seen_by_(features, head_dim) {}
+
+  void run(const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const T* states, std::int64_t state_stride,
+           const HeadGradients<T>& dq, const HeadGradients<T>& dk) {
+    for (std::int64_t index = (rows_ - 1) / causal_block; index >= 0; --index) {
+      const std::int64_t row = index * causal_block;
+      block(std::min(causal_block, rows_ - row), answers.from_row(row), keys.from_row(row),
+            states + index * state_stride, dq.from_row(row), dk.from_row(row));
+    }
   }
-}
+
+ private:
+  State<T> state_before(std::int64_t index) const { return {features_, head_dim_, states_ + index * state_size_}; }
+
+  void sum_states(std::int64_t rows, Block<const T> phi_k, Block<const T> v, const T* first) const {
+    std::copy_n(first, state_size_, static_cast<T*>(states_));
+    for (std::int64_t index = 0; (index + 1) * chunk < rows; ++index) {
+      const State<T> next = state_before(index + 1);
+      std::copy_n(state_before(index).matrix().first, state_size_, next.matrix().first);
+      next.add(chunk, phi_k.from_row(index * chunk), v.from_row(index * chunk), nullptr);
+    }
+  }
+
+  void block(std::int64_t rows, const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const T* state,
+             const HeadGradients<T>& dq, const HeadGradients<T>& dk) {
+    constexpr Block<T> nothing{nullptr, 0};
+    const Block<const T> phi_q = queries_.forward(rows, answers.q), phi_k = keys_.forward(rows, keys.k);
+    const Block<T> dphi_q = dq.of_features() ? queries_.gradient(dq.dx) : nothing;
+    const Block<T> dphi_k = dk.of_features() ? keys_.gradient(dk.dx) : nothing;
+    const auto part = [](Block<T> x, std::int64_t row) { return x.first ? x.from_row(row) : x; };
+    upstream_.compute(rows, answers);
+    if (dphi_q.first) sum_states(rows, phi_k, keys.v, state);
+    for (std::int64_t index = (rows - 1) / chunk; index >= 0; --index) {
+      const std::int64_t begin = index * chunk, count = std::min(chunk, rows - begin);
+      const Block<const T> q = phi_q.from_row(begin), k = phi_k.from_row(begin), v = keys.v.from_row(begin);
+      const Block<const T> dn = upstream_.dn(begin);
+      const T* const dD = upstream_.dD(begin);
+      const Block<T> to_q = part(dphi_q, begin), to_k = part(dphi_k, begin), to_v = part(dk.dv, begin);
+      if (to_q.first) state_before(index).pull_back(count, dn, dD, to_q);
+      pull_back_keys<T>(count, features_, head_dim_, k, v, *seen_by_, to_k, to_v);
+      backward_within_chunk<T>(count, features_, head_dim_, q, k, v, dn, dD, {scores_, count}, to_q, to_k, to_v);
+      if (to_k.first || to_v.first) seen_by_->add(count, q, dn, dD);
+    }
+    if (dphi_q.first) queries_.backward(rows, dq.map, dq.dx);
+    if (dphi_k.first) keys_.backward(rows, dk.map, dk.dx);
+  }
+
+  std::int64_t rows_, features_, head_dim_, state_size_;
+  MappedRows<T> queries_, keys_;
+  Upstream<T> upstream_;
+  Scratch<T> scores_, states_;
+  OwnState<T> seen_by_;
+};
 
 }  // namespace lintel::kernel_attention_detail

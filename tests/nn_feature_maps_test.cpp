@@ -73,7 +73,7 @@ TEST_CASE("inner layers keep signs, the last makes every feature positive") {
       return *std::min_element(y.values<float>().begin(), y.values<float>().end());
     };
     const Tensor inner =
-        std::visit([&](const auto& layer) { return layer(x, FeatureActivation::none); }, map.layers[0]);
+        std::visit([&](const auto& layer) { return feature_map_layer(x, layer.with(FeatureActivation::none)); }, map.layers[0]);
     CHECK(smallest(inner) < 0);
     CHECK(smallest(map(x)) > 0);
   }

@@ -1,0 +1,237 @@
+// One head of a trained feature map, a block of rows at a time: what the tasks of feature_map.cpp and
+// kernel_attention.cpp do. A layer computes y = f(u) ⊙ σ(t), u = W x + b, t = G x + c or t = B l with l = A x, or y =
+// f(u) without a gate.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include <lintel/ops/feature_map.hpp>
+#include <lintel/ops/kernel_table.hpp>
+#include <lintel/ops/products.hpp>
+#include <lintel/ops/scratch.hpp>
+
+namespace lintel::feature_map_detail {
+
+struct LayerSizes {
+  std::int64_t heads, in, out;
+  bool gated, lowered;   // whether there is a gate, and whether it reads A x
+  std::int64_t rank;     // of A x, 0 without it
+  std::int64_t gate_in;  // of what the gate reads: in, or rank, or 0 without a gate
+
+  /// Multiply-adds of one row of one head.
+  std::int64_t multiply_adds() const { return out * (in + gate_in) + rank * in; }
+  /// Operations of one row of one head, as `parallel_for` counts them.
+  double cost() const { return static_cast<double>(multiply_adds() + 20 * out) / 8; }
+};
+
+LayerSizes sizes_of(const FeatureMapLayer& layer);
+
+/// The parameters in the order in which tapes see them.
+inline std::array<Tensor, 5> parameters_of(const FeatureMapLayer& layer) {
+  return {layer.weight, layer.bias, layer.gate, layer.gate_bias, layer.down};
+}
+
+/// The numbers in all parameters of a layer.
+std::int64_t parameter_count(const FeatureMapLayer& layer);
+
+/// Throws an `Error` that names `op` unless the layer's parameters are of `type` and fit an x of shape (…, heads, in).
+void check_layer(const char* op, const FeatureMapLayer& layer, const Shape& x, DType type);
+
+/// The layer in primitives.
+Tensor layer_definition(const FeatureMapLayer& layer, const Tensor& x);
+
+/// Where the parameters of one head of a layer, or their gradients, begin; null where absent.
+template <class T>
+struct HeadParameters {
+  T *weight, *bias, *gate, *gate_bias, *down;
+};
+
+/// `first_of(parameter)` is asked, in the order of the members, where the elements of all heads begin.
+template <class T, class FirstOf>
+HeadParameters<T> head_parameters(const FeatureMapLayer& layer, std::int64_t head, FirstOf first_of) {
+  auto part = [&](const Tensor& parameter) {
+    return parameter.defined() ? first_of(parameter) + head * (parameter.size() / parameter.size(0)) : nullptr;
+  };
+  T* const weight = part(layer.weight);
+  T* const bias = part(layer.bias);
+  T* const gate = part(layer.gate);
+  T* const gate_bias = part(layer.gate_bias);
+  return {weight, bias, gate, gate_bias, part(layer.down)};
+}
+
+/// The gradients of one head of a layer in `buffer`, where those of all heads lie parameter by parameter.
+template <class T>
+HeadParameters<T> head_gradients(const FeatureMapLayer& layer, std::int64_t head, T* buffer) {
+  return head_parameters<T>(layer, head, [&](const Tensor& parameter) {
+    T* const first = buffer;
+    buffer += parameter.size();
+    return first;
+  });
+}
+
+/// What a layer computed of a block of rows: the pre-activations u and t of value and gate, and l = A x.
+template <class T>
+struct LayerTrace {
+  Scratch<T> u, t, low;
+
+  LayerTrace(const LayerSizes& s, std::int64_t rows)
+      : u(rows * s.out), t(s.gated ? rows * s.out : 0), low(rows * s.rank) {}
+};
+
+/// One head of one layer, its weights packed.
+template <class T>
+class HeadLayer {
+ public:
+  HeadLayer(const FeatureMapLayer& layer, std::int64_t head, bool with_backward)
+      : sizes_(sizes_of(layer)),
+        activation_(layer.activation),
+        own_(head_parameters<const T>(layer, head, [](const Tensor& x) { return x.data<T>(); })),
+        weight_(packed_weight<T>(sizes_.out, sizes_.in, {own_.weight, sizes_.in})) {
+    const LayerSizes& s = sizes_;
+    if (s.gated) gate_ = packed_weight<T>(s.out, s.gate_in, {own_.gate, s.gate_in});
+    if (s.lowered) down_ = packed_weight<T>(s.rank, s.in, {own_.down, s.in});
+    if (!with_backward) return;
+    weight_back_.emplace(s.out, s.in, GemmOperand<T>{own_.weight, s.in});
+    if (s.gated) gate_back_.emplace(s.out, s.gate_in, GemmOperand<T>{own_.gate, s.gate_in});
+    if (s.lowered) down_back_.emplace(s.rank, s.in, GemmOperand<T>{own_.down, s.in});
+  }
+
+  const LayerSizes& sizes() const { return sizes_; }
+
+  /// y of `rows` rows of x, and the trace.
+  void forward(std::int64_t rows, Block<const T> x, const LayerTrace<T>& trace, Block<T> y) const {
+    const LayerSizes& s = sizes_;
+    const Block<T> u{trace.u, s.out}, low{trace.low, s.rank};
+    apply_weight<T>(rows, x, weight_, own_.bias, u);
+    if (s.lowered) apply_weight<T>(rows, x, *down_, nullptr, low);
+    if (s.gated) apply_weight<T>(rows, s.lowered ? low : x, *gate_, own_.gate_bias, {trace.t, s.out});
+    active_kernels<T>().feature_map_forward(activation_, u.first, u.stride,
+                                            s.gated ? static_cast<const T*>(trace.t) : nullptr, y.first, y.stride, rows,
+                                            s.out);
+  }
+
+  /// From g = dy: adds to the gradients `d` of the parameters unless null, and fills dx unless null. Uses up the trace.
+  void backward(std::int64_t rows, Block<const T> x, Block<const T> g, const LayerTrace<T>& trace,
+                const HeadParameters<T>* d, Block<T> dx) const {
+    const LayerSizes& s = sizes_;
+    const Block<T> du{trace.u, s.out}, dt{trace.t, s.out}, low{trace.low, s.rank};
+    active_kernels<T>().feature_map_backward(activation_, g.first, g.stride, du.first, s.gated ? dt.first : nullptr,
+                                             rows, s.out);
+    const Scratch<T> dlow_buffer(s.lowered ? rows * s.rank : 0);
+    const Block<T> dlow{dlow_buffer, s.rank};
+    if (s.lowered) multiply<T>(rows, dt, *gate_back_, dlow);
+    if (d) add_gradients(rows, x, du, dt, low, dlow, *d);
+    if (!dx.first) return;
+    multiply<T>(rows, du, *weight_back_, dx);
+    if (s.lowered) {
+      multiply<T>(rows, dlow, *down_back_, dx, true);
+    } else if (s.gated) {
+      multiply<T>(rows, dt, *gate_back_, dx, true);
+    }
+  }
+
+ private:
+  void add_gradients(std::int64_t rows, Block<const T> x, Block<const T> du, Block<const T> dt, Block<const T> low,
+                     Block<const T> dlow, const HeadParameters<T>& d) const {
+    const LayerSizes& s = sizes_;
+    const Kernels<T>& kernels = active_kernels<T>();
+    multiply_transposed_a<T>(s.out, s.in, rows, du, x, {d.weight, s.in}, true);
+    if (s.gated) multiply_transposed_a<T>(s.out, s.gate_in, rows, dt, s.lowered ? low : x, {d.gate, s.gate_in}, true);
+    if (s.lowered) multiply_transposed_a<T>(s.rank, s.in, rows, dlow, x, {d.down, s.in}, true);
+    if (d.bias) kernels.add_column_sums(du.first, du.stride, d.bias, rows, s.out);
+    if (d.gate_bias) kernels.add_column_sums(dt.first, dt.stride, d.gate_bias, rows, s.out);
+  }
+
+  LayerSizes sizes_;
+  FeatureActivation activation_;
+  HeadParameters<const T> own_;
+  PackedMatrix<T> weight_;
+  std::optional<PackedMatrix<T>> gate_, down_, weight_back_, gate_back_, down_back_;
+};
+
+/// The gradients of all layers of one head; empty where not wanted.
+template <class T>
+using MapGradients = std::vector<HeadParameters<T>>;
+
+/// One head of a stack of layers, φ(x); without layers φ(x) = x.
+template <class T>
+class HeadMap {
+ public:
+  HeadMap(const std::vector<FeatureMapLayer>& layers, std::int64_t head, bool with_backward) {
+    layers_.reserve(layers.size());
+    for (const FeatureMapLayer& layer : layers) layers_.emplace_back(layer, head, with_backward);
+  }
+
+  const std::vector<HeadLayer<T>>& layers() const { return layers_; }
+
+ private:
+  std::vector<HeadLayer<T>> layers_;
+};
+
+/// φ of a block of at most so many rows, with all that its backward pass needs.
+template <class T>
+class MappedRows {
+ public:
+  MappedRows(const HeadMap<T>& map, std::int64_t most_rows)
+      : map_(map), gradient_(map.layers().empty() ? 0 : most_rows * map.layers().back().sizes().out) {
+    for (const HeadLayer<T>& layer : map.layers()) {
+      traces_.emplace_back(layer.sizes(), most_rows);
+      values_.emplace_back(most_rows * layer.sizes().out);
+    }
+  }
+
+  /// φ(x), which stays until the next call.
+  Block<const T> forward(std::int64_t rows, Block<const T> x) {
+    x_ = x;
+    for (std::size_t i = 0; i < traces_.size(); ++i) {
+      const HeadLayer<T>& layer = map_.layers()[i];
+      layer.forward(rows, x, traces_[i], {values_[i], layer.sizes().out});
+      x = value(i);
+    }
+    return x;
+  }
+
+  /// Where dφ has to be for `backward`: in dx itself without layers.
+  Block<T> gradient(Block<T> dx) const {
+    return traces_.empty() ? dx : Block<T>{gradient_, map_.layers().back().sizes().out};
+  }
+
+  /// Fills dx from `gradient(dx)` unless null, and adds to the gradients `d` of the layers unless empty. Uses up what
+  /// `forward` left.
+  void backward(std::int64_t rows, const MapGradients<T>& d, Block<T> dx) const {
+    Block<const T> g = gradient(dx);
+    for (std::size_t i = traces_.size(); i-- > 0;) {
+      const Block<const T> input = i > 0 ? Block<const T>(value(i - 1)) : x_;
+      // A layer's input is needed for its gradients until they are summed, so its cotangent has a place of its own.
+      const std::int64_t in = map_.layers()[i].sizes().in;
+      const Scratch<T> dinput(i > 0 ? rows * in : 0);
+      const Block<T> target = i > 0 ? Block<T>{dinput, in} : dx;
+      map_.layers()[i].backward(rows, input, g, traces_[i], d.empty() ? nullptr : &d[i], target);
+      if (i == 0) break;
+      std::copy_n(static_cast<const T*>(dinput), rows * in, static_cast<T*>(values_[i - 1]));
+      g = value(i - 1);
+    }
+  }
+
+ private:
+  Block<T> value(std::size_t layer) const { return {values_[layer], map_.layers()[layer].sizes().out}; }
+
+  const HeadMap<T>& map_;
+  std::vector<LayerTrace<T>> traces_;
+  std::vector<Scratch<T>> values_;
+  Scratch<T> gradient_;
+  Block<const T> x_{};
+};
+
+/// All heads of a stack of layers.
+template <class T>
+std::vector<HeadMap<T>> head_maps(const std::vector<FeatureMapLayer>& layers, std::int64_t heads, bool with_backward) {
+  std::vector<HeadMap<T>> maps;
+  for (std::int64_t head = 0; head < heads; ++head) maps.emplace_back(layers, head, with_backward);
+  return maps;
+}
+
+}  // namespace lintel::feature_map_detail
