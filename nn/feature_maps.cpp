@@ -86,7 +86,7 @@ Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& tr
   const std::vector<FeatureMapLayer> stacked = stack();
   Tensor features = x;
   for (std::size_t i = 0; i < stacked.size(); ++i) {
-    features = feature_map_layer(dropout(features, child_of(training, i)), stacked[i]);
+    features = stacked[i](dropout(features, child_of(training, i)));
   }
   return features;
 }

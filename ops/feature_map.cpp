@@ -48,7 +48,10 @@ void check_layer(const char* op, const FeatureMapLayer& layer, const Shape& x, D
   const std::int64_t heads = x[x.rank() - 2], in = x[x.rank() - 1], out = layer.weight.size(1);
   check(layer.weight, {heads, out, in}, "weight");
   if (layer.bias.defined()) check(layer.bias, {heads, out}, "bias");
-  if (layer.gate_bias.defined()) check(layer.gate_bias, {heads, out}, "gate_bias");
+  if (layer.gate_bias.defined()) {
+    check_defined(op, layer.gate, "gate");
+    check(layer.gate_bias, {heads, out}, "gate_bias");
+  }
   if (layer.down.defined()) {
     const std::int64_t rank = layer.down.size(1);
     check(layer.down, {heads, rank, in}, "down");
@@ -194,12 +197,10 @@ Tensor feature_map_lowrank_glu(const Tensor& x, const Tensor& weight, const Tens
   return feature_map_detail::apply("feature_map_lowrank_glu", x, {activation, weight, bias, up, {}, down});
 }
 
-Tensor feature_map_layer(const Tensor& x, const FeatureMapLayer& layer) {
-  if (layer.down.defined()) {
-    return feature_map_lowrank_glu(x, layer.weight, layer.bias, layer.down, layer.gate, layer.activation);
-  }
-  if (!layer.gate.defined()) return feature_map_linear(x, layer.weight, layer.bias, layer.activation);
-  return feature_map_glu(x, layer.weight, layer.bias, layer.gate, layer.gate_bias, layer.activation);
+Tensor FeatureMapLayer::operator()(const Tensor& x) const {
+  if (down.defined()) return feature_map_lowrank_glu(x, weight, bias, down, gate, activation);
+  if (gate.defined()) return feature_map_glu(x, weight, bias, gate, gate_bias, activation);
+  return feature_map_linear(x, weight, bias, activation);
 }
 
 }  // namespace lintel

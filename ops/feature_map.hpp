@@ -18,10 +18,10 @@ namespace lintel {
 struct FeatureMapLayer {
   FeatureActivation activation = FeatureActivation::none;
   Tensor weight, bias, gate, gate_bias, down;
-};
 
-/// The layer applied to x.
-Tensor feature_map_layer(const Tensor& x, const FeatureMapLayer& layer);
+  /// The layer applied to x, by one of the functions below.
+  Tensor operator()(const Tensor& x) const;
+};
 
 /// f(W x + b), weight (H, out, in), bias (H, out).
 Tensor feature_map_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, FeatureActivation activation);

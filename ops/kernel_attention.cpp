@@ -39,6 +39,7 @@ struct Call {
   /// Operations of one row of one head, forward.
   double cost() const {
     double cost = static_cast<double>((features + 1) * (sizes.head_dim + 1)) / 8;
+    cost += static_cast<double>(features + sizes.head_dim) / 2;
     if (options.causal) cost += static_cast<double>(chunk * (features + sizes.head_dim)) / 8;
     for (const FeatureMapLayer& layer : map) cost += feature_map_detail::sizes_of(layer).cost();
     return cost;

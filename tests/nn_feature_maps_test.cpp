@@ -73,7 +73,7 @@ TEST_CASE("inner layers keep signs, the last makes every feature positive") {
       return *std::min_element(y.values<float>().begin(), y.values<float>().end());
     };
     const Tensor inner =
-        std::visit([&](const auto& layer) { return feature_map_layer(x, layer.with(FeatureActivation::none)); }, map.layers[0]);
+        std::visit([&](const auto& layer) { return layer.with(FeatureActivation::none)(x); }, map.layers[0]);
     CHECK(smallest(inner) < 0);
     CHECK(smallest(map(x)) > 0);
   }
@@ -97,7 +97,8 @@ TEST_CASE("dropout falls on the input of every layer, with masks of their own") 
   const Tensor x = normal({5, 2, 8}, 0, 1, rng);
   const nn::Training training{3, 4};
   auto apply = [&](std::size_t layer, const Tensor& input, FeatureActivation activation) {
-    return std::get<nn::LinearFeatureLayer>(map.layers[layer])(map.dropout(input, training.child(layer)), activation);
+    return std::get<nn::LinearFeatureLayer>(map.layers[layer])
+        .with(activation)(map.dropout(input, training.child(layer)));
   };
   const Tensor wanted = apply(1, apply(0, x, FeatureActivation::none), FeatureActivation::softplus);
   CHECK(same_bits(map(x, training), wanted));

@@ -25,6 +25,44 @@ OpRow attention_row(const char* variant, const Sequences& queries, const Sequenc
               }};
 }
 
+/// q and k of size 3 go through two layers to 4 features: W, b, gate, gate bias, none; then W, none, B, none, A.
+std::vector<FeatureMapLayer> layers_of(const Tensors& x) {
+  return {{FeatureActivation::none, x[3], x[4], x[5], x[6], {}},
+          {FeatureActivation::softplus, x[7], {}, x[8], {}, x[9]}};
+}
+
+OpRow mapped_row(const char* variant, const Sequences& sequences, const KernelAttentionOptions& options,
+                 std::vector<Sample> samples) {
+  return {.op = "kernel_attention",
+          .variant = variant,
+          .call =
+              [=](const Tensors& x) {
+                return kernel_attention(x[0], x[1], x[2], sequences, sequences, options, layers_of(x));
+              },
+          .samples = std::move(samples),
+          .fused = true,
+          .reference =
+              [=](const Tensors& x) {
+                Tensor q = x[0], k = x[1];
+                for (const FeatureMapLayer& layer : layers_of(x)) {
+                  q = layer(q);  // a row of its own proves it
+                  k = layer(k);
+                }
+                return attention_by_loops(q, k, x[2], sequences, sequences, options.causal, options.epsilon,
+                                          [](double product) { return product; });
+              },
+          .optional_inputs = {4, 6, 7, 9, 11}};
+}
+
+Sample mapped_sample(std::int64_t rows, std::int64_t heads, std::int64_t in, std::int64_t features) {
+  const std::int64_t inner = in + 1, rank = 2;
+  return {normal_input({rows, heads, in}),       normal_input({rows, heads, in}),
+          normal_input({rows, heads, 2}),        normal_input({heads, inner, in}),
+          normal_input({heads, inner}),          normal_input({heads, inner, in}),
+          normal_input({heads, inner}),          normal_input({heads, features, inner}),
+          normal_input({heads, features, rank}), normal_input({heads, rank, inner})};
+}
+
 /// For rows with padding, or with keys that no query sees: what stands there may hold anything.
 OpRow with_unseen_inputs(OpRow row) {
   row.nan_may_vanish = {0, 1, 2};
@@ -56,6 +94,10 @@ std::vector<ErrorCase> attention_errors() {
            }},
           {"kernel_attention: epsilon is 0, a positive number wanted",
            [] { kernel_attention(q, q, v, five, five, {.epsilon = 0}); }},
+          {"kernel_attention: weight has shape (2, 4, 5), (2, 4, 3) wanted for x (5, 2, 3)",
+           [] {
+             kernel_attention(q, q, v, five, five, {}, {{FeatureActivation::none, zeros({2, 4, 5}), {}, {}, {}, {}}});
+           }},
           {"kernel_attention: inputs are float32 and float64, one type wanted; cast with to(x, dtype)", [] {
              kernel_attention(q, q, zeros({5, 2, 4}, DType::float64), five, five);
            }}};
@@ -74,6 +116,10 @@ std::vector<OpRow> rows_of_kernel_attention() {
   OpRow large_row = attention_row("many sequences", many, many, {}, {});
   OpRow large_causal_row = attention_row("many sequences, causal", many, many, {.causal = true}, {});
   large_row.large = large_causal_row.large = large;
+  OpRow mapped_large = mapped_row("mapped, many sequences", many, {}, {});
+  OpRow mapped_large_causal = mapped_row("mapped, many sequences, causal", many, {.causal = true}, {});
+  mapped_large.large = mapped_large_causal.large = mapped_sample(1000, 4, 15, 17);
+  mapped_large.float32_tolerance = mapped_large_causal.float32_tolerance = {1e-4, 1e-4};  // sums of 1,000 terms
   return {
       plain,
       attention_row("causal", packed, packed, {.causal = true}, {small}),
@@ -86,7 +132,11 @@ std::vector<OpRow> rows_of_kernel_attention() {
       attention_row("empty", sequences_of({}), sequences_of({}), {},
                     {{features({0, 1, 3}), features({0, 1, 3}), normal_input({0, 1, 2})}}),
       large_row,
-      large_causal_row};
+      large_causal_row,
+      mapped_row("mapped", packed, {}, {mapped_sample(4, 2, 3, 4)}),
+      mapped_row("mapped, causal", packed, {.causal = true}, {mapped_sample(4, 2, 3, 4)}),
+      mapped_large,
+      mapped_large_causal};
 }
 
 }  // namespace lintel::op_table

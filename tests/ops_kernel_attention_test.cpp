@@ -59,6 +59,47 @@ TEST_CASE("the linear form gives what the quadratic form gives, for lengths arou
   }
 }
 
+TEST_CASE(
+    "a feature map inside of attention gives what features given to it do, for lengths around blocks and pieces") {
+  for (const std::int64_t length : {0, 1, 2, 255, 257, 511, 512, 513, 600, 9000}) {
+    for (const bool causal : {false, true}) {
+      CAPTURE(length);
+      CAPTURE(causal);
+      const Sequences sequences = sequences_of({length});
+      Rng rng(7);
+      std::vector<Tensor> x{normal({length, 2, 4}, 0, 1, rng, DType::float64),
+                            normal({length, 2, 4}, 0, 1, rng, DType::float64),
+                            normal({length, 2, 3}, 0, 1, rng, DType::float64)};
+      for (int layer = 0; layer < 2; ++layer) {
+        const Tensor weight = normal({2, 4, 4}, 0, 0.5, rng, DType::float64);
+        const Tensor gate = normal({2, 4, 4}, 0, 0.5, rng, DType::float64);
+        x.insert(x.end(), {weight, Tensor(), gate, Tensor(), Tensor()});
+      }
+      const auto layers = [](const std::vector<Tensor>& p) -> std::vector<FeatureMapLayer> {
+        return {{FeatureActivation::none, p[3], p[4], p[5], p[6], p[7]},
+                {FeatureActivation::softplus, p[8], p[9], p[10], p[11], p[12]}};
+      };
+      const auto inside = [&](const std::vector<Tensor>& p) {
+        return kernel_attention(p[0], p[1], p[2], sequences, sequences, {.causal = causal}, layers(p));
+      };
+      const auto given = [&](const std::vector<Tensor>& p) {
+        Tensor q = p[0], k = p[1];
+        for (const FeatureMapLayer& layer : layers(p)) {
+          q = layer(q);
+          k = layer(k);
+        }
+        return kernel_attention(q, k, p[2], sequences, sequences, {.causal = causal});
+      };
+      const Evaluation exact = evaluate(given, x);
+      CHECK(distance(evaluate(inside, x), exact) < 1e-11);
+      if (length < 1000) CHECK(distance(evaluate_definition(inside, x), exact) < 1e-11);
+      std::vector<Tensor> x32;
+      for (const Tensor& part : x) x32.push_back(part.defined() ? convert(part, DType::float32) : part);
+      CHECK(distance(evaluate(inside, x32), exact) < 1e-4);
+    }
+  }
+}
+
 TEST_CASE("packed sequences, padded ones with lengths, and one sequence at a time give the same") {
   const std::vector<std::int64_t> lengths = {70, 3, 0, 66};
   const std::int64_t longest = 70, batch = 4, heads = 2;
