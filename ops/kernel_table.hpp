@@ -128,8 +128,9 @@ struct Kernels {
                                std::int64_t columns);
   void (*keep_past)(T* scores, T* sums, std::int64_t size);
   void (*keep_past_backward)(T* dscores, const T* dsums, std::int64_t size);
-  void (*score_weights_forward)(T* scores, T* maximum, T* sum, std::int64_t rows, std::int64_t columns,
-                                std::int64_t first_visible, std::int64_t growth);
+  void (*score_weights_forward)(T* scores, T* maximum, T* sum, T* o, std::int64_t o_stride, std::int64_t values,
+                                std::int64_t rows, std::int64_t columns, std::int64_t first_visible,
+                                std::int64_t growth);
   void (*score_weights_backward)(T* scores, T* dweights, const T* maximum, const T* sum, const T* mean,
                                  std::int64_t rows, std::int64_t columns, std::int64_t first_visible,
                                  std::int64_t growth);
