@@ -42,6 +42,7 @@
 #include "ops/kernel_table.cpp"
 #include "ops/layer_norm.cpp"
 #include "ops/linear.cpp"
+#include "ops/linear_cross_entropy.cpp"
 #include "ops/matmul.cpp"
 #include "ops/mse.cpp"
 #include "ops/reduce.cpp"

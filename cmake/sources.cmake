@@ -65,6 +65,7 @@ lintel_room(ops
     kernel_attention.hpp
     layer_norm.hpp
     linear.hpp
+    linear_cross_entropy.hpp
     matmul.hpp
     mse.hpp
     reduce.hpp
@@ -77,6 +78,7 @@ lintel_room(ops
   PRIVATE
     attention_inputs.hpp
     checks.hpp
+    class_labels.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
     elementwise.kernel.hpp
@@ -92,6 +94,7 @@ lintel_room(ops
     kernel_table.hpp
     kernels.isa.hpp
     layer_norm.kernel.hpp
+    logit_row.hpp
     mse.kernel.hpp
     products.hpp
     rms_norm.kernel.hpp
@@ -114,6 +117,7 @@ lintel_room(ops
     kernel_table.cpp
     layer_norm.cpp
     linear.cpp
+    linear_cross_entropy.cpp
     matmul.cpp
     mse.cpp
     reduce.cpp

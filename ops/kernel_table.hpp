@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <lintel/ops/activation.hpp>
 #include <lintel/ops/gemm_block.hpp>
+#include <lintel/ops/logit_row.hpp>
 
 namespace lintel {
 
@@ -113,9 +114,13 @@ struct Kernels {
   void (*log_softmax_backward)(const T* g, const T* y, T* dx, std::int64_t rows, std::int64_t columns);
   double (*cross_entropy_forward)(const T* logits, const std::int64_t* labels, T* maximum, T* inverse_sum,
                                   std::int64_t rows, std::int64_t classes, std::int64_t ignore_index, T smoothing);
+  void (*cross_entropy_read)(const T* logits, const std::int64_t* labels, LogitRow<T>* read, std::int64_t rows,
+                             ClassBlock classes);
+  double (*cross_entropy_finish)(const LogitRow<T>* read, const std::int64_t* labels, T* maximum, T* inverse_sum,
+                                 std::int64_t rows, std::int64_t classes, std::int64_t ignore_index, T smoothing);
   void (*cross_entropy_backward)(const T* logits, const std::int64_t* labels, const T* maximum, const T* inverse_sum,
-                                 T factor, T* dlogits, std::int64_t rows, std::int64_t classes,
-                                 std::int64_t ignore_index, T smoothing);
+                                 T factor, T* dlogits, std::int64_t rows, ClassBlock classes, std::int64_t ignore_index,
+                                 T smoothing);
 
   T (*squared_distance)(const T* a, const T* b, std::int64_t count);
   void (*scaled_difference)(const T* a, const T* b, T factor, T* target, std::int64_t count);

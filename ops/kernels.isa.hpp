@@ -53,6 +53,8 @@ void fill_fused(Kernels<T>& table) {
   table.log_softmax_forward = log_softmax_forward<T>;
   table.log_softmax_backward = log_softmax_backward<T>;
   table.cross_entropy_forward = cross_entropy_forward<T>;
+  table.cross_entropy_read = cross_entropy_read<T>;
+  table.cross_entropy_finish = cross_entropy_finish<T>;
   table.cross_entropy_backward = cross_entropy_backward<T>;
   table.squared_distance = squared_distance<T>;
   table.scaled_difference = scaled_difference<T>;
