@@ -18,15 +18,18 @@ lintel_room(core
     visit.hpp
   PRIVATE
     atomic_file.hpp
+    cpu_limits.hpp
     simd.hpp
     simd_math.isa.hpp
     simd_native.isa.hpp
     simd_shared.isa.hpp
     simd_vec.isa.hpp
     simd_xsimd.isa.hpp
+    team.hpp
     utf8.hpp
   SOURCES
     atomic_file.cpp
+    cpu_limits.cpp
     dtype.cpp
     isa.cpp
     memory.cpp
@@ -34,6 +37,7 @@ lintel_room(core
     print.cpp
     random.cpp
     shape.cpp
+    team.cpp
     tensor.cpp
     utf8.cpp)
 
