@@ -98,15 +98,11 @@ struct Kernels {
   void (*layer_norm_forward)(const T* x, const T* weight, const T* bias, T* y, T* mean, T* inverse, std::int64_t rows,
                              std::int64_t columns, T epsilon);
   void (*layer_norm_backward)(const T* g, const T* x, const T* weight, const T* mean, const T* inverse, T* dx,
-                              std::int64_t rows, std::int64_t columns);
-  void (*layer_norm_backward_parameters)(const T* g, const T* x, const T* mean, const T* inverse, T* dweight, T* dbias,
-                                         std::int64_t rows, std::int64_t columns);
+                              T* dweight, T* dbias, std::int64_t rows, std::int64_t columns);
   void (*rms_norm_forward)(const T* x, const T* weight, T* y, T* inverse, std::int64_t rows, std::int64_t columns,
                            T epsilon);
-  void (*rms_norm_backward)(const T* g, const T* x, const T* weight, const T* inverse, T* dx, std::int64_t rows,
-                            std::int64_t columns);
-  void (*rms_norm_backward_weight)(const T* g, const T* x, const T* inverse, T* dweight, std::int64_t rows,
-                                   std::int64_t columns);
+  void (*rms_norm_backward)(const T* g, const T* x, const T* weight, const T* inverse, T* dx, T* dweight,
+                            std::int64_t rows, std::int64_t columns);
 
   void (*softmax_forward)(const T* x, T* y, std::int64_t rows, std::int64_t columns);
   void (*softmax_backward)(const T* g, const T* y, T* dx, std::int64_t rows, std::int64_t columns);

@@ -44,10 +44,8 @@ void fill_fused(Kernels<T>& table) {
   table.add_outer = add_outer<T>;
   table.layer_norm_forward = layer_norm_forward<T>;
   table.layer_norm_backward = layer_norm_backward<T>;
-  table.layer_norm_backward_parameters = layer_norm_backward_parameters<T>;
   table.rms_norm_forward = rms_norm_forward<T>;
   table.rms_norm_backward = rms_norm_backward<T>;
-  table.rms_norm_backward_weight = rms_norm_backward_weight<T>;
   table.softmax_forward = softmax_forward<T>;
   table.softmax_backward = softmax_backward<T>;
   table.log_softmax_forward = log_softmax_forward<T>;
