@@ -100,6 +100,8 @@ lintel_room(ops
     layer_norm.kernel.hpp
     logit_row.hpp
     mse.kernel.hpp
+    optimiser.kernel.hpp
+    optimiser_factors.hpp
     products.hpp
     rms_norm.kernel.hpp
     row_blocks.hpp
@@ -155,6 +157,7 @@ lintel_room(nn
     schedule.hpp
     training.hpp
   PRIVATE
+    joined_tensors.hpp
     json_scanner.hpp
     safetensors_header.hpp
   SOURCES

@@ -8,6 +8,7 @@
 #include <lintel/ops/activation.hpp>
 #include <lintel/ops/gemm_block.hpp>
 #include <lintel/ops/logit_row.hpp>
+#include <lintel/ops/optimiser_factors.hpp>
 
 namespace lintel {
 
@@ -122,6 +123,10 @@ struct Kernels {
   void (*scaled_difference)(const T* a, const T* b, T factor, T* target, std::int64_t count);
   void (*dropout)(const T* x, T* y, std::int64_t first, std::int64_t count, std::uint64_t key, std::uint32_t threshold,
                   T scale);
+
+  void (*sgd_update)(const T* g, T* w, T* b, std::int64_t count, const SgdFactors<T>& by);
+  void (*adamw_update)(const T* g, T* w, T* m, T* v, std::int64_t count, const AdamWFactors<T>& by);
+  double (*sum_of_squares)(const T* x, std::int64_t count);
 
   void (*feature_map_forward)(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, T* y,
                               std::int64_t y_stride, std::int64_t rows, std::int64_t columns);

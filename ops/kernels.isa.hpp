@@ -27,6 +27,7 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 #include <lintel/ops/kernel_attention.kernel.hpp>
 #include <lintel/ops/layer_norm.kernel.hpp>
 #include <lintel/ops/mse.kernel.hpp>
+#include <lintel/ops/optimiser.kernel.hpp>
 #include <lintel/ops/rms_norm.kernel.hpp>
 #include <lintel/ops/rows.kernel.hpp>
 #include <lintel/ops/softmax.kernel.hpp>
@@ -57,6 +58,9 @@ void fill_fused(Kernels<T>& table) {
   table.squared_distance = squared_distance<T>;
   table.scaled_difference = scaled_difference<T>;
   table.dropout = dropout<T>;
+  table.sgd_update = sgd_update<T>;
+  table.adamw_update = adamw_update<T>;
+  table.sum_of_squares = sum_of_squares<T>;
   table.feature_map_forward = feature_map_forward<T>;
   table.feature_map_backward = feature_map_backward<T>;
   table.keep_past = keep_past<T>;
