@@ -22,8 +22,10 @@ void layer_norm_forward(const T* x, const T* weight, const T* bias, T* y, T* mea
                        count;
     const T scale = T(1) / on_scalar(
                                variance + epsilon, [](vec<T> a) __attribute__((always_inline)) { return sqrt(a); });
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          fetch(x + i + ahead);
           const vec<T> normal = (lanes.load(x + i) - vec<T>(center)) * vec<T>(scale);
           lanes.store(y + i, fma(normal, lanes.load(weight + i), lanes.load(bias + i)));
         });
@@ -32,10 +34,11 @@ void layer_norm_forward(const T* x, const T* weight, const T* bias, T* y, T* mea
   }
 }
 
-/// One row of the backward pass; see `layer_norm_backward`.
+/// One row of the backward pass, see `layer_norm_backward`; the next row lies `ahead` and is fetched.
 template <class T, bool wants_dx, bool wants_parameters>
 [[gnu::always_inline]] inline void layer_norm_row_backward(const T* g, const T* x, const T* weight, T mean, T inverse,
-                                                           T* dx, T* dweight, T* dbias, std::int64_t columns) {
+                                                           T* dx, T* dweight, T* dbias, std::int64_t columns,
+                                                           std::int64_t ahead) {
   const vec<T> center(mean), scale(inverse);
   vec<T> mean_h = vec<T>::zero(), mean_h_normal = vec<T>::zero();
   if constexpr (wants_dx) {
@@ -53,6 +56,8 @@ template <class T, bool wants_dx, bool wants_parameters>
   }
   for_each_register<T>(
       columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+        fetch(g + i + ahead);
+        fetch(x + i + ahead);
         const vec<T> upstream = lanes.load(g + i), normal = (lanes.load(x + i) - center) * scale;
         if constexpr (wants_parameters) {
           lanes.store(dweight + i, fma(upstream, normal, lanes.load(dweight + i)));
@@ -71,12 +76,15 @@ template <class T>
 void layer_norm_backward(const T* g, const T* x, const T* weight, const T* mean, const T* inverse, T* dx, T* dweight,
                          T* dbias, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, g += columns, x += columns) {
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
     if (dx && dweight) {
-      layer_norm_row_backward<T, true, true>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns);
+      layer_norm_row_backward<T, true, true>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns, ahead);
     } else if (dx) {
-      layer_norm_row_backward<T, true, false>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns);
+      layer_norm_row_backward<T, true, false>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns,
+                                              ahead);
     } else {
-      layer_norm_row_backward<T, false, true>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns);
+      layer_norm_row_backward<T, false, true>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns,
+                                              ahead);
     }
     if (dx) dx += columns;
   }

@@ -36,6 +36,13 @@ LINTEL_INLINE void for_each_register(std::int64_t count, Step step) {
   if (i < count) step(i, PartOfRegister<T>{count - i});
 }
 
+/// Asks for the cache line of an element that is read soon. A pass over memory that visits each row more than once
+/// would otherwise wait at every row: the hardware's own prefetching does not go far beyond what was read.
+template <class T>
+LINTEL_INLINE void fetch(const T* element) {
+  __builtin_prefetch(element);
+}
+
 /// Σ term(i, lanes) over all elements; what `term` computes in lanes behind the last element is left out. Four sums
 /// side by side, since one would wait for its own last addition.
 template <class T, class Term>
