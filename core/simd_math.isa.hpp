@@ -285,19 +285,14 @@ LINTEL_INLINE vec<T> times_sigmoid(vec<T> factor, Exponential<T> e, typename vec
   return select(negative, scale_by_power(fma(t, e.fraction, t), e.exponent), t);
 }
 
-/// 1/(1 + e^−x), for a negative x times e^x. Without FMA that product rounds once more, and what the sum 1 + e^−|x|
-/// lost by rounding is made up for.
+/// 1/(1 + e^−x), for a negative x times e^x. There what the sum 1 + e^−|x| lost by rounding is made up for, or the
+/// errors of four roundings could meet.
 template <class T>
 LINTEL_INLINE vec<T> sigmoid(vec<T> x) {
   const Exponential<T> e = exponential(bound_exponent(-abs(x)), vec<T>::zero());
   const vec<T> power = scale_by_power(e.fraction + 1, e.exponent), sum = 1 + power;
-  const vec<T> inverse = 1 / sum;
-#if LINTEL_VECTOR_BYTES > 16 || defined(__aarch64__)
-  const vec<T> fraction = e.fraction;
-#else
-  const vec<T> lost = power - (sum - 1);
+  const vec<T> inverse = 1 / sum, lost = power - (sum - 1);
   const vec<T> fraction = fnma(inverse * lost, e.fraction + 1, e.fraction);
-#endif
   return select(x < 0, scale_by_power(fma(inverse, fraction, inverse), e.exponent), inverse);
 }
 
@@ -357,24 +352,24 @@ LINTEL_INLINE vec<T> tail_argument(vec<T> x) {
   return at_most(abs(x), for_type<T>(15, 40));
 }
 
-/// x + x·E(x²) for |x| < 0.75: 2^-29, 2^-56. Beyond, 1 − 2·P(X > √2·|x|) with the sign of x.
+/// x + x·E(x²) for |x| < 1: 2^-29, 2^-56. Beyond, 1 − 2·P(X > √2·|x|) with the sign of x.
 template <class T>
 LINTEL_INLINE vec<T> erf(vec<T> x) {
   const vec<T> z = x * x;
   vec<T> series;
   if constexpr (is_float<T>) {
-    series = polynomial(z, 1.283791661e-01f, -3.761262000e-01f, 1.128337905e-01f, -2.683434263e-02f, 5.113174673e-03f,
-                        -6.737724761e-04f);
+    series = polynomial(z, 1.283791657e-01f, -3.761262582e-01f, 1.128358514e-01f, -2.685381182e-02f, 5.188327621e-03f,
+                        -8.010194131e-04f, 7.853865931e-05f);
   } else {
-    series = polynomial(z, 1.28379167095512586e-01, -3.76126389031841757e-01, 1.12837916709788572e-01,
-                        -2.68661706502819689e-02, 5.22397768188946187e-03, -8.54833053500017180e-04,
-                        1.20554629260303151e-04, -1.49284829229012769e-05, 1.64948232167723775e-06,
-                        -1.64719789420110512e-07, 1.33490276114308385e-08);
+    series = polynomial(z, 1.28379167095512566e-01, -3.76126389031835196e-01, 1.12837916709441872e-01,
+                        -2.68661706431118090e-02, 5.22397760612108378e-03, -8.54832592943635229e-04,
+                        1.20552935805359090e-04, -1.49247123724630386e-05, 1.64471324522644027e-06,
+                        -1.62063206036970567e-07, 1.37110104198004534e-08, -7.77952523213064599e-10);
   }
   const vec<T> magnitude = abs(x);
   const vec<T> bounded = at_most(magnitude, T(6));  // erf(6) is 1 in double
   const vec<T> beyond = times_gaussian(scaled_tail(bounded * T(1.41421356237309504880)), bounded, T(1));
-  return select(magnitude < 0.75, fma(x, series, x), copysign(1 - 2 * beyond, x));
+  return select(magnitude < 1, fma(x, series, x), copysign(1 - 2 * beyond, x));
 }
 
 /// The erf form of GELU, x·P(X ≤ x) (Hendrycks and Gimpel 2016), as max(x, 0) − b·P(X > b), b = |x|: nothing cancels in

@@ -65,7 +65,7 @@ const Function functions[] = {
     {Unary::square, 0, 0.51, 0.51, [](Real x, Real) { return x * x; }, [](Real x, Real) { return 2 * x; }},
     {Unary::tanh, 0, 2, 2, [](Real x, Real) { return std::tanh(x); },
      [](Real x, Real) { return 4 * exact_sigmoid(2 * x) * exact_sigmoid(-2 * x); }},
-    {Unary::erf, 0, 2, 2.5, [](Real x, Real) { return std::erf(x); },
+    {Unary::erf, 0, 2, 2, [](Real x, Real) { return std::erf(x); },
      [](Real x, Real) { return 2 * inverse_sqrt_pi * std::exp(-x * x); }},
     {Unary::sigmoid, 0, 2, 2, [](Real x, Real) { return exact_sigmoid(x); },
      [](Real x, Real) { return exact_sigmoid(x) * exact_sigmoid(-x); }},
