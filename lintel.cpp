@@ -17,6 +17,7 @@
 
 // clang-format off
 #include "core/atomic_file.cpp"
+#include "core/cpu_limits.cpp"
 #include "core/dtype.cpp"
 #include "core/isa.cpp"
 #include "core/memory.cpp"
@@ -24,6 +25,7 @@
 #include "core/print.cpp"
 #include "core/random.cpp"
 #include "core/shape.cpp"
+#include "core/team.cpp"
 #include "core/tensor.cpp"
 #include "core/utf8.cpp"
 #include "autograd/cotangent.cpp"
@@ -42,6 +44,7 @@
 #include "ops/kernel_table.cpp"
 #include "ops/layer_norm.cpp"
 #include "ops/linear.cpp"
+#include "ops/linear_cross_entropy.cpp"
 #include "ops/matmul.cpp"
 #include "ops/mse.cpp"
 #include "ops/reduce.cpp"

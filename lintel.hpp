@@ -28,6 +28,7 @@
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/layer_norm.hpp>
 #include <lintel/ops/linear.hpp>
+#include <lintel/ops/linear_cross_entropy.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/mse.hpp>
 #include <lintel/ops/reduce.hpp>

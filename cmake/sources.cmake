@@ -18,15 +18,18 @@ lintel_room(core
     visit.hpp
   PRIVATE
     atomic_file.hpp
+    cpu_limits.hpp
     simd.hpp
     simd_math.isa.hpp
     simd_native.isa.hpp
     simd_shared.isa.hpp
     simd_vec.isa.hpp
     simd_xsimd.isa.hpp
+    team.hpp
     utf8.hpp
   SOURCES
     atomic_file.cpp
+    cpu_limits.cpp
     dtype.cpp
     isa.cpp
     memory.cpp
@@ -34,6 +37,7 @@ lintel_room(core
     print.cpp
     random.cpp
     shape.cpp
+    team.cpp
     tensor.cpp
     utf8.cpp)
 
@@ -65,6 +69,7 @@ lintel_room(ops
     kernel_attention.hpp
     layer_norm.hpp
     linear.hpp
+    linear_cross_entropy.hpp
     matmul.hpp
     mse.hpp
     reduce.hpp
@@ -77,6 +82,7 @@ lintel_room(ops
   PRIVATE
     attention_inputs.hpp
     checks.hpp
+    class_labels.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
     elementwise.kernel.hpp
@@ -92,7 +98,10 @@ lintel_room(ops
     kernel_table.hpp
     kernels.isa.hpp
     layer_norm.kernel.hpp
+    logit_row.hpp
     mse.kernel.hpp
+    optimiser.kernel.hpp
+    optimiser_factors.hpp
     products.hpp
     rms_norm.kernel.hpp
     row_blocks.hpp
@@ -114,6 +123,7 @@ lintel_room(ops
     kernel_table.cpp
     layer_norm.cpp
     linear.cpp
+    linear_cross_entropy.cpp
     matmul.cpp
     mse.cpp
     reduce.cpp
@@ -147,6 +157,7 @@ lintel_room(nn
     schedule.hpp
     training.hpp
   PRIVATE
+    joined_tensors.hpp
     json_scanner.hpp
     safetensors_header.hpp
   SOURCES

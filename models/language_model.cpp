@@ -1,6 +1,6 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/models/language_model.hpp>
-#include <lintel/ops/cross_entropy.hpp>
+#include <lintel/nn/loss.hpp>
 
 namespace lintel::models {
 namespace language_model_detail {
@@ -50,21 +50,29 @@ LanguageModel::LanguageModel(const LanguageModelConfig& given, Rng& rng)
       norm(config.hidden),
       head(config.hidden, config.vocab, rng) {}
 
-Tensor LanguageModel::operator()(const Packed& tokens, const std::optional<nn::Training>& training) const {
+Tensor LanguageModel::vectors(const Packed& tokens, const std::optional<nn::Training>& training) const {
   const EmbeddedTokens embedded = embedding(tokens);
   const Tensor x = nn::apply_blocks(blocks, embedded.vectors, embedded.sequences, true, training);
   const LayerScope scope("head");
-  return head(norm(x));
+  return norm(x);
+}
+
+Tensor LanguageModel::operator()(const Packed& tokens, const std::optional<nn::Training>& training) const {
+  const Tensor x = vectors(tokens, training);
+  const LayerScope scope("head");
+  return head(x);
 }
 
 Tensor LanguageModel::loss(const Packed& tokens, const std::optional<nn::Training>& training) const {
   constexpr std::int64_t no_token = -100;
-  const Tensor logits = (*this)(tokens, training);
+  const Tensor x = vectors(tokens, training);
   // As many tokens as sequences, none empty: each has one token, and the mean would be over nothing.
-  if (logits.size(0) == tokens.offsets.size() - 1) {
-    fail("language_model: loss of ", logits.size(0), " sequences of one token each, at least one of two tokens wanted");
+  if (x.size(0) == tokens.offsets.size() - 1) {
+    fail("language_model: loss of ", x.size(0), " sequences of one token each, at least one of two tokens wanted");
   }
-  return cross_entropy(logits, language_model_detail::next_tokens(tokens, no_token), {.ignore_index = no_token});
+  const LayerScope scope("head");
+  return nn::linear_cross_entropy(x, head.weight, head.bias, language_model_detail::next_tokens(tokens, no_token),
+                                  {.ignore_index = no_token});
 }
 
 }  // namespace lintel::models

@@ -34,12 +34,15 @@ struct LanguageModel {
   /// Throws `Error` as `Classifier` does.
   Tensor operator()(const Packed& tokens, const std::optional<nn::Training>& training = std::nullopt) const;
 
-  /// The mean cross-entropy, in nats, of every token but the first of each sequence. Throws an `Error` also when no
-  /// sequence has two tokens.
+  /// The mean cross-entropy, in nats, of every token but the first of each sequence. The logits are never held as a
+  /// whole. Throws an `Error` also when no sequence has two tokens.
   Tensor loss(const Packed& tokens, const std::optional<nn::Training>& training = std::nullopt) const;
 
   /// As in `Classifier`.
   Tensor orthogonality_penalty() const { return nn::orthogonality_penalty(blocks); }
+
+  /// What the head reads: the normalised vectors behind the last block (T, hidden).
+  Tensor vectors(const Packed& tokens, const std::optional<nn::Training>& training) const;
 
   static void visit(auto& self, auto&& f) {
     f("embedding", self.embedding);

@@ -124,6 +124,7 @@ std::vector<OpRow> rows_of_index();
 std::vector<OpRow> rows_of_kernel_attention();
 std::vector<OpRow> rows_of_layer_norm();
 std::vector<OpRow> rows_of_linear();
+std::vector<OpRow> rows_of_linear_cross_entropy();
 std::vector<OpRow> rows_of_matmul();
 std::vector<OpRow> rows_of_mse();
 std::vector<OpRow> rows_of_reduce();
