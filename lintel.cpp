@@ -36,6 +36,7 @@
 #include "ops/dropout.cpp"
 #include "ops/elementwise.cpp"
 #include "ops/feature_map.cpp"
+#include "ops/feed_forward.cpp"
 #include "ops/gemm.cpp"
 #include "ops/index.cpp"
 #include "ops/kernel_attention.cpp"

@@ -24,6 +24,7 @@
 #include <lintel/ops/dropout.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/feature_map.hpp>
+#include <lintel/ops/feed_forward.hpp>
 #include <lintel/ops/index.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/layer_norm.hpp>

@@ -61,6 +61,7 @@ lintel_room(ops
     elementwise.hpp
     feature_map.hpp
     feature_map_head.hpp
+    feed_forward.hpp
     index.hpp
     kernel_attention.hpp
     layer_norm.hpp
@@ -75,10 +76,12 @@ lintel_room(ops
     softmax.hpp
     softmax_attention.hpp
   PRIVATE
+    activation_kernels.hpp
     attention_inputs.hpp
     checks.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
+    dropout_mask.hpp
     elementwise.kernel.hpp
     feature_map.kernel.hpp
     gemm.hpp
@@ -108,6 +111,7 @@ lintel_room(ops
     dropout.cpp
     elementwise.cpp
     feature_map.cpp
+    feed_forward.cpp
     gemm.cpp
     index.cpp
     kernel_attention.cpp

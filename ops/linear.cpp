@@ -2,6 +2,7 @@
 
 #include <lintel/autograd/tape.hpp>
 #include <lintel/core/parallel.hpp>
+#include <lintel/ops/activation_kernels.hpp>
 #include <lintel/ops/checks.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/kernel_table.hpp>
@@ -32,45 +33,14 @@ void check_inputs(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (bias.defined()) check_parameter("linear", bias, x.dtype(), weight.size(0), "bias");
 }
 
-/// The elementwise kernels of an activation that is not `none`.
-Unary unary_of(Activation activation) {
-  switch (activation) {
-    case Activation::relu:
-      return Unary::relu;
-    case Activation::gelu:
-      return Unary::gelu;
-    case Activation::gelu_tanh:
-      return Unary::gelu_tanh;
-    case Activation::silu:
-      return Unary::silu;
-    default:
-      return Unary::tanh;
-  }
-}
-
-/// Whether f' follows from f(u): 1 or 0 where relu(u) is above 0 or not, 1 − tanh². Else u itself is kept.
-bool slope_follows_from_value(Activation activation) {
-  return activation == Activation::relu || activation == Activation::tanh;
-}
-
-/// y = f(u); y may be u.
-template <class T>
-void activate(Activation activation, const T* u, T* y, std::int64_t size) {
-  parallel_blocks(size, block, 10, [&](std::int64_t begin, std::int64_t end) {
-    active_kernels<T>()[unary_of(activation)].forward(u + begin, y + begin, end - begin, T(0));
-  });
-}
-
 /// du = g·f'(u), from u or f(u) as kept.
 template <class T>
 Tensor activate_backward(Activation activation, const Tensor& g, const Tensor& kept) {
   Tensor du = empty(g.shape(), g.dtype());
   const T *upstream = g.data<T>(), *k = kept.data<T>();
   T* result = write<T>(du, "linear");
-  parallel_blocks(g.size(), block, 15, [&](std::int64_t begin, std::int64_t end) {
-    // The kernels read either the argument or the value of f, and `kept` is the one that they read.
-    active_kernels<T>()[unary_of(activation)].vjp(upstream + begin, k + begin, k + begin, result + begin, end - begin,
-                                                  T(0));
+  parallel_blocks(g.size(), block, slope_cost, [&](std::int64_t begin, std::int64_t end) {
+    lintel::activate_backward(activation, upstream + begin, k + begin, result + begin, end - begin);
   });
   return du;
 }
@@ -149,7 +119,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
     T *before = write<T>(u, "linear"), *after = write<T>(y, "linear");
     apply_weight<T>(sizes.rows, sizes.out, sizes.in, {x.data<T>(), sizes.in}, {weight.data<T>(), sizes.in},
                     bias.defined() ? bias.data<T>() : nullptr, {before, sizes.out});
-    if (activation != Activation::none) activate(activation, before, after, y.size());
+    if (activation == Activation::none) return;
+    parallel_blocks(y.size(), block, activation_cost, [&](std::int64_t begin, std::int64_t end) {
+      activate(activation, before + begin, after + begin, end - begin);
+    });
   });
   std::vector<Tensor> saved{x, weight};
   if (activation != Activation::none) saved.push_back(u);

@@ -120,6 +120,7 @@ std::vector<OpRow> rows_of_cross_entropy();
 std::vector<OpRow> rows_of_dropout();
 std::vector<OpRow> rows_of_elementwise();
 std::vector<OpRow> rows_of_feature_map();
+std::vector<OpRow> rows_of_feed_forward();
 std::vector<OpRow> rows_of_index();
 std::vector<OpRow> rows_of_kernel_attention();
 std::vector<OpRow> rows_of_layer_norm();
