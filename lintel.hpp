@@ -31,6 +31,7 @@
 #include <lintel/ops/linear.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/mse.hpp>
+#include <lintel/ops/projections.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/rms_norm.hpp>
 #include <lintel/ops/sequences.hpp>

@@ -68,6 +68,7 @@ lintel_room(ops
     linear.hpp
     matmul.hpp
     mse.hpp
+    projections.hpp
     reduce.hpp
     rms_norm.hpp
     sequence_pieces.hpp
@@ -76,6 +77,7 @@ lintel_room(ops
     softmax.hpp
     softmax_attention.hpp
   PRIVATE
+    activation.kernel.hpp
     activation_kernels.hpp
     attention_inputs.hpp
     checks.hpp
@@ -95,6 +97,7 @@ lintel_room(ops
     kernel_table.hpp
     kernels.isa.hpp
     layer_norm.kernel.hpp
+    linear_pass.hpp
     mse.kernel.hpp
     products.hpp
     rms_norm.kernel.hpp
@@ -118,8 +121,10 @@ lintel_room(ops
     kernel_table.cpp
     layer_norm.cpp
     linear.cpp
+    linear_pass.cpp
     matmul.cpp
     mse.cpp
+    projections.cpp
     reduce.cpp
     rms_norm.cpp
     sequences.cpp

@@ -52,4 +52,10 @@ void activate_backward(Activation activation, const T* g, const T* kept, T* du, 
   }
 }
 
+/// du = g·f'(u) and y = f(u) in one sweep, for an f whose slope takes u. du may be g, and y may be u.
+template <class T>
+void activate_both_ways(Activation activation, const T* g, const T* u, T* du, T* y, std::int64_t count) {
+  active_kernels<T>().activation_and_slope(activation, g, u, du, y, count);
+}
+
 }  // namespace lintel

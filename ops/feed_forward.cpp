@@ -28,28 +28,15 @@ struct Layer {
 
 struct Sizes {
   std::int64_t rows, in, mlp, out;
-  std::int64_t block;    // rows that go through the layer at once
-  std::int64_t stretch;  // rows, whole blocks, whose gradients of the weights are summed in one place
 
-  std::int64_t blocks() const { return (rows + block - 1) / block; }
-  std::int64_t stretches() const { return std::max<std::int64_t>(1, (rows + stretch - 1) / stretch); }
   /// Operations of one row in one direction of one product after the other.
   double cost() const {
     return static_cast<double>(mlp * (in + out)) / 16 + activation_cost * static_cast<double>(mlp);
   }
 };
 
-/// A block of u should fit the second-level cache beside a part of a weight. There are enough blocks for the threads of
-/// a larger machine, but no stretches so short that summing their gradients costs more than it spreads. Blocks begin at
-/// multiples of 8 rows, and so do the counters of dropout.
 Sizes sizes_of(const Layer& layer) {
-  constexpr std::int64_t block_elements = 1 << 17, lowest_block = 32, enough = 16, shortest_stretch = 256;
-  Sizes s{leading_size(layer.x.shape(), 1), layer.x.size(-1), layer.up.size(0), layer.down.size(0), 0, 0};
-  const std::int64_t fitting = block_elements / std::max<std::int64_t>(1, s.mlp),
-                     share = (s.rows + enough - 1) / enough;
-  s.block = (std::clamp(std::min(fitting, share), lowest_block, std::int64_t{512}) + 7) / 8 * 8;
-  s.stretch = (std::max(shortest_stretch, share) + s.block - 1) / s.block * s.block;
-  return s;
+  return {leading_size(layer.x.shape(), 1), layer.x.size(-1), layer.up.size(0), layer.down.size(0)};
 }
 
 // ---- Check ----
@@ -89,17 +76,34 @@ const T* data_or_null(const Tensor& x) {
   return x.defined() ? x.data<T>() : nullptr;
 }
 
-/// Calls `body(begin, end)` for all blocks of rows. A single block may use all threads for its products.
+/// Calls `body(begin, end)` for stretches of a block's elements, in parallel where the block is not a task itself.
 template <class Body>
-void for_blocks(const Sizes& s, double cost, Body&& body) {
-  if (s.blocks() == 1) return body(0, s.rows);
-  parallel_blocks(s.rows, s.block, cost, body);
+void for_elements(std::int64_t count, double cost, Body&& body) {
+  parallel_blocks(count, 1 << 13, cost, body);
+}
+
+/// f(u) to `value`, which may be u.
+template <class T>
+void activate_block(Activation activation, const T* u, T* value, std::int64_t count) {
+  if (activation == Activation::none && value == u) return;
+  for_elements(count, activation_cost, [&](std::int64_t begin, std::int64_t end) {
+    activate(activation, u + begin, value + begin, end - begin);
+  });
+}
+
+/// Dropout of x to y, which may be x and must be where nothing is dropped. x begins at element `first` of its array.
+template <class T>
+void drop_block(const DropoutMask& mask, const T* x, T* y, std::int64_t first, std::int64_t count) {
+  if (mask.rate == 0) return;
+  for_elements(count, 6, [&](std::int64_t begin, std::int64_t end) {
+    apply_dropout(mask, x + begin, y + begin, first + begin, end - begin);
+  });
 }
 
 /// upᵀ as the products x upᵀ read it.
 template <class T>
-ReusedOperand<T> up_transposed(const Layer& layer, const Sizes& s) {
-  return {s.blocks(), s.in, s.mlp, {layer.up.data<T>(), s.in, true}};
+ReusedOperand<T> up_transposed(const Layer& layer, const Sizes& s, const RowCut& cut) {
+  return {cut.blocks(), s.in, s.mlp, {layer.up.data<T>(), s.in, true}};
 }
 
 /// Fills y, and `kept` where it is defined with what the backward pass reads: u, or f(u) where the slope follows from
@@ -110,10 +114,11 @@ void forward(const Layer& layer, const Sizes& s, const Tensor& kept, const Tenso
   const T *x = layer.x.data<T>(), *residual = data_or_null<T>(layer.residual);
   const T *up_bias = data_or_null<T>(layer.up_bias), *down_bias = data_or_null<T>(layer.down_bias);
   T *keep = kept.defined() ? write<T>(kept, "feed_forward") : nullptr, *result = write<T>(y, "feed_forward");
-  const ReusedOperand<T> up = up_transposed<T>(layer, s);
-  const ReusedOperand<T> down(s.blocks(), s.mlp, s.out, {layer.down.data<T>(), s.mlp, true});
+  const RowCut cut = cut_rows(s.rows, s.mlp, 0);
+  const ReusedOperand<T> up = up_transposed<T>(layer, s, cut);
+  const ReusedOperand<T> down(cut.blocks(), s.mlp, s.out, {layer.down.data<T>(), s.mlp, true});
   const bool keeps_value = keep && slope_follows_from_value(o.activation);
-  for_blocks(s, s.cost(), [&](std::int64_t begin, std::int64_t end) {
+  auto run_block = [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t rows = end - begin, first = begin * s.mlp, count = rows * s.mlp;
     const bool in_place = keeps_value && o.hidden_dropout.rate == 0;
     const Scratch<T> scratch(in_place ? 0 : count);
@@ -122,12 +127,17 @@ void forward(const Layer& layer, const Sizes& s, const Tensor& kept, const Tenso
     T* const hidden = in_place ? u : scratch;    // after dropout
     T* const to = result + begin * s.out;
     up.multiply(rows, {x + begin * s.in, s.in}, {u, s.mlp}, {.bias = up_bias});
-    activate(o.activation, u, value, count);
-    if (o.hidden_dropout.rate > 0) apply_dropout(o.hidden_dropout, value, hidden, first, count);
+    activate_block(o.activation, u, value, count);
+    drop_block(o.hidden_dropout, value, hidden, first, count);
     down.multiply(rows, {hidden, s.mlp}, {to, s.out}, {.bias = down_bias});
-    if (o.output_dropout.rate > 0) apply_dropout(o.output_dropout, to, to, begin * s.out, rows * s.out);
-    if (residual) active_kernels<T>().add_into(residual + begin * s.out, to, rows * s.out);
-  });
+    drop_block(o.output_dropout, to, to, begin * s.out, rows * s.out);
+    if (!residual) return;
+    for_elements(rows * s.out, 1, [&](std::int64_t from, std::int64_t until) {
+      active_kernels<T>().add_into(residual + begin * s.out + from, to + from, until - from);
+    });
+  };
+  if (cut.blocks() == 1) return run_block(0, s.rows);  // its products may use all threads
+  parallel_blocks(s.rows, cut.block, s.cost(), run_block);
 }
 
 // ---- Backward ----
@@ -149,9 +159,12 @@ class BackwardPass {
         upstream_(b.cotangent().data<T>()),
         kept_(data_or_null<T>(kept)),
         needs_du_(b.wants(0) || b.wants(1) || b.wants(2)),
-        down_(needs_du_ ? s_.blocks() : 0, s_.out, s_.mlp, {layer.down.data<T>(), s_.mlp}),
-        up_(b.wants(0) ? s_.blocks() : 0, s_.mlp, s_.in, {layer.up.data<T>(), s_.in}) {
-    if (!kept_ && needs_hidden()) up_transposed_.emplace(up_transposed<T>(layer, s_));
+        needs_hidden_(needs_du_ || b.wants(3)),
+        parameters_(gradients_in(nullptr).second),
+        cut_(cut_rows(s_.rows, s_.mlp, parameters_)),
+        down_(needs_du_ ? cut_.blocks() : 0, s_.out, s_.mlp, {layer.down.data<T>(), s_.mlp}),
+        up_(b.wants(0) ? cut_.blocks() : 0, s_.mlp, s_.in, {layer.up.data<T>(), s_.in}) {
+    if (!kept_ && needs_hidden_) up_transposed_.emplace(up_transposed<T>(layer, s_, cut_));
   }
 
   std::vector<Tensor> run() {
@@ -159,39 +172,27 @@ class BackwardPass {
     if (b_.wants(0)) result[0] = empty(layer_.x.shape(), layer_.x.dtype());
     if (b_.wants(5)) result[5] = b_.cotangent();
     T* const dx = b_.wants(0) ? write<T>(result[0], "feed_forward") : nullptr;
-    const std::int64_t count = gradients_in(nullptr).second;
-    const Tensor sums = empty({s_.stretches(), count}, dtype_of<T>());
-    T* const first_sum = write<T>(sums, "feed_forward");
-    auto run_stretch = [&](std::int64_t index) {
-      T* const sum = first_sum + index * count;
-      const std::int64_t begin = index * s_.stretch, end = std::min(s_.rows, begin + s_.stretch);
-      std::fill(sum, sum + count, T(0));
-      const Buffers buffers(*this);
-      for (std::int64_t row = begin; row < end; row += s_.block) {
-        run_block(row, std::min(s_.block, end - row), gradients_in(sum).first, dx, buffers);
-      }
-    };
-    if (s_.stretches() == 1) {  // its products may use all threads
-      run_stretch(0);
-    } else {
-      parallel_for(s_.stretches(), 3 * s_.cost() * static_cast<double>(s_.stretch), run_stretch);
-    }
-    share_out(sum_of_blocks<T>("feed_forward", sums), result);
+    const Tensor sums = sum_of_stretches<T>(
+        "feed_forward", cut_, parameters_, 3 * s_.cost(), [&](std::int64_t begin, std::int64_t end, T* stretch_sums) {
+          const Buffers buffers(*this, std::min(cut_.block, end - begin));
+          for (std::int64_t row = begin; row < end; row += cut_.block) {
+            run_block(row, std::min(cut_.block, end - row), gradients_in(stretch_sums).first, row > begin, dx, buffers);
+          }
+        });
+    share_out(sums, result);
     return result;
   }
 
  private:
-  /// Blocks of dropout's cotangent of the result, of du, and of u and then f(u).
+  /// Blocks of the cotangent that dropout leaves of the result's, of du, and of u and then f(u).
   struct Buffers {
     Scratch<T> dy, du, hidden;
 
-    explicit Buffers(const BackwardPass& pass)
-        : dy(pass.layer_.options.output_dropout.rate > 0 ? pass.s_.block * pass.s_.out : 0),
-          du(pass.needs_du_ ? pass.s_.block * pass.s_.mlp : 0),
-          hidden(pass.needs_hidden() ? pass.s_.block * pass.s_.mlp : 0) {}
+    Buffers(const BackwardPass& pass, std::int64_t rows)
+        : dy(pass.layer_.options.output_dropout.rate > 0 ? rows * pass.s_.out : 0),
+          du(pass.needs_du_ ? rows * pass.s_.mlp : 0),
+          hidden(pass.needs_hidden_ ? rows * pass.s_.mlp : 0) {}
   };
-
-  bool needs_hidden() const { return needs_du_ || b_.wants(3); }
 
   /// The gradients that are wanted, one behind the other from `first` on, and how many numbers they are.
   std::pair<ParameterGradients<T>, std::int64_t> gradients_in(T* first) const {
@@ -219,66 +220,82 @@ class BackwardPass {
     }
   }
 
-  /// Adds to the gradients of the parameters what a block of rows gives, and fills its part of dx unless that is null.
-  void run_block(std::int64_t row, std::int64_t rows, const ParameterGradients<T>& d, T* dx,
+  /// Sets the gradients of the parameters to what a block of rows gives, or adds that, and fills its part of dx unless
+  /// that is null.
+  void run_block(std::int64_t row, std::int64_t rows, const ParameterGradients<T>& d, bool add, T* dx,
                  const Buffers& buffers) const {
     const FeedForwardOptions& o = layer_.options;
     const std::int64_t first = row * s_.mlp, count = rows * s_.mlp;
     const Block<const T> x{layer_.x.data<T>() + row * s_.in, s_.in};
     const Block<const T> dy{upstream_of(row, rows, buffers.dy), s_.out};
+    const Block<T> du{buffers.du, s_.mlp};
     const T* const kept = kept_of(row, rows, buffers.hidden);
     if (needs_du_) {
-      down_.multiply(rows, dy, {buffers.du, s_.mlp});
-      if (o.hidden_dropout.rate > 0) apply_dropout<T>(o.hidden_dropout, buffers.du, buffers.du, first, count);
-      activate_backward<T>(o.activation, buffers.du, kept, buffers.du, count);
+      down_.multiply(rows, dy, du);
+      drop_block<T>(o.hidden_dropout, du.first, du.first, first, count);
     }
+    T* const value = buffers.hidden;
+    if (needs_hidden_) differentiate(kept, needs_du_ ? du.first : nullptr, d.down ? value : nullptr, count);
     if (d.down) {
-      const Block<const T> hidden{hidden_of(kept, first, count, buffers.hidden), s_.mlp};
-      multiply_transposed_a<T>(s_.out, s_.mlp, rows, dy, hidden, {d.down, s_.mlp}, true);
+      const Block<const T> hidden{hidden_of(kept, first, count, value), s_.mlp};
+      multiply_transposed_a<T>(s_.out, s_.mlp, rows, dy, hidden, {d.down, s_.mlp}, add);
     }
-    if (d.up) multiply_transposed_a<T>(s_.mlp, s_.in, rows, {buffers.du, s_.mlp}, x, {d.up, s_.in}, true);
-    if (dx) up_.multiply(rows, {buffers.du, s_.mlp}, {dx + row * s_.in, s_.in});
-    if (d.up_bias) active_kernels<T>().add_column_sums(buffers.du, s_.mlp, d.up_bias, rows, s_.mlp);
-    if (d.down_bias) active_kernels<T>().add_column_sums(dy.first, s_.out, d.down_bias, rows, s_.out);
+    if (d.up) multiply_transposed_a<T>(s_.mlp, s_.in, rows, du, x, {d.up, s_.in}, add);
+    if (dx) up_.multiply(rows, du, {dx + row * s_.in, s_.in});
+    if (d.up_bias) sum_columns<T>(du.first, rows, s_.mlp, d.up_bias, add);
+    if (d.down_bias) sum_columns(dy.first, rows, s_.out, d.down_bias, add);
   }
 
   /// The cotangent of what comes out of `down`.
   const T* upstream_of(std::int64_t row, std::int64_t rows, T* buffer) const {
     const DropoutMask& mask = layer_.options.output_dropout;
-    const std::int64_t first = row * s_.out;
-    if (mask.rate == 0) return upstream_ + first;
-    apply_dropout(mask, upstream_ + first, buffer, first, rows * s_.out);
-    return buffer;
+    const T* const dy = upstream_ + row * s_.out;
+    drop_block(mask, dy, buffer, row * s_.out, rows * s_.out);
+    return mask.rate > 0 ? buffer : dy;
   }
 
   /// What f' follows from, computed once more in `buffer` where it was not kept.
   const T* kept_of(std::int64_t row, std::int64_t rows, T* buffer) const {
     if (kept_) return kept_ + row * s_.mlp;
     if (!up_transposed_) return nullptr;
-    const T* const bias = data_or_null<T>(layer_.up_bias);
-    up_transposed_->multiply(rows, {layer_.x.data<T>() + row * s_.in, s_.in}, {buffer, s_.mlp}, {.bias = bias});
+    const T *const x = layer_.x.data<T>() + row * s_.in, *const bias = data_or_null<T>(layer_.up_bias);
+    up_transposed_->multiply(rows, {x, s_.in}, {buffer, s_.mlp}, {.bias = bias});
     const Activation activation = layer_.options.activation;
-    if (slope_follows_from_value(activation)) activate<T>(activation, buffer, buffer, rows * s_.mlp);
+    if (slope_follows_from_value(activation)) activate_block<T>(activation, buffer, buffer, rows * s_.mlp);
     return buffer;
   }
 
-  /// f(u) after dropout, in `buffer` where that is not what was kept.
+  /// Turns da into du = f'(u)·da, and computes f(u) unless it is what was kept; nothing where the pointer is null.
+  void differentiate(const T* kept, T* du, T* value, std::int64_t count) const {
+    const Activation activation = layer_.options.activation;
+    if (slope_follows_from_value(activation)) value = nullptr;
+    for_elements(count, slope_cost, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t n = end - begin;
+      if (du && value) {
+        activate_both_ways(activation, du + begin, kept + begin, du + begin, value + begin, n);
+      } else if (du) {
+        activate_backward<T>(activation, du + begin, kept + begin, du + begin, n);
+      } else if (value) {
+        activate(activation, kept + begin, value + begin, n);
+      }
+    });
+  }
+
+  /// f(u) after dropout, from `buffer` or from what was kept.
   const T* hidden_of(const T* kept, std::int64_t first, std::int64_t count, T* buffer) const {
     const FeedForwardOptions& o = layer_.options;
-    if (!slope_follows_from_value(o.activation)) {
-      activate(o.activation, kept, buffer, count);
-      kept = buffer;
-    }
-    if (o.hidden_dropout.rate == 0) return kept;
-    apply_dropout(o.hidden_dropout, kept, buffer, first, count);
-    return buffer;
+    const T* const value = slope_follows_from_value(o.activation) ? kept : buffer;
+    drop_block(o.hidden_dropout, value, buffer, first, count);
+    return o.hidden_dropout.rate > 0 ? buffer : value;
   }
 
   const Layer& layer_;
   Sizes s_;
   const Backward& b_;
   const T *upstream_, *kept_;
-  bool needs_du_;
+  bool needs_du_, needs_hidden_;
+  std::int64_t parameters_;
+  RowCut cut_;
   ReusedOperand<T> down_, up_;
   std::optional<ReusedOperand<T>> up_transposed_;
 };

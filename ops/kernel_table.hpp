@@ -122,6 +122,7 @@ struct Kernels {
   void (*dropout)(const T* x, T* y, std::int64_t first, std::int64_t count, std::uint64_t key, std::uint32_t threshold,
                   T scale);
 
+  void (*activation_and_slope)(Activation f, const T* g, const T* u, T* du, T* y, std::int64_t count);
   void (*feature_map_forward)(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, T* y,
                               std::int64_t y_stride, std::int64_t rows, std::int64_t columns);
   void (*feature_map_backward)(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, T* t, std::int64_t rows,

@@ -20,6 +20,7 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 
 #include <lintel/ops/elementwise.kernel.hpp>
 
+#include <lintel/ops/activation.kernel.hpp>
 #include <lintel/ops/cross_entropy.kernel.hpp>
 #include <lintel/ops/dropout.kernel.hpp>
 #include <lintel/ops/feature_map.kernel.hpp>
@@ -57,6 +58,7 @@ void fill_fused(Kernels<T>& table) {
   table.squared_distance = squared_distance<T>;
   table.scaled_difference = scaled_difference<T>;
   table.dropout = dropout<T>;
+  table.activation_and_slope = activation_and_slope<T>;
   table.feature_map_forward = feature_map_forward<T>;
   table.feature_map_backward = feature_map_backward<T>;
   table.keep_past = keep_past<T>;

@@ -127,6 +127,7 @@ std::vector<OpRow> rows_of_layer_norm();
 std::vector<OpRow> rows_of_linear();
 std::vector<OpRow> rows_of_matmul();
 std::vector<OpRow> rows_of_mse();
+std::vector<OpRow> rows_of_projections();
 std::vector<OpRow> rows_of_reduce();
 std::vector<OpRow> rows_of_rms_norm();
 std::vector<OpRow> rows_of_sequences();
