@@ -24,6 +24,7 @@
 #include <lintel/ops/dropout.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/feature_map.hpp>
+#include <lintel/ops/feed_forward.hpp>
 #include <lintel/ops/index.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/layer_norm.hpp>
@@ -31,6 +32,7 @@
 #include <lintel/ops/linear_cross_entropy.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/mse.hpp>
+#include <lintel/ops/projections.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/rms_norm.hpp>
 #include <lintel/ops/sequences.hpp>

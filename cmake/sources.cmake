@@ -64,7 +64,7 @@ lintel_room(ops
     dropout.hpp
     elementwise.hpp
     feature_map.hpp
-    feature_map_head.hpp
+    feed_forward.hpp
     index.hpp
     kernel_attention.hpp
     layer_norm.hpp
@@ -72,21 +72,25 @@ lintel_room(ops
     linear_cross_entropy.hpp
     matmul.hpp
     mse.hpp
+    projections.hpp
     reduce.hpp
     rms_norm.hpp
-    sequence_pieces.hpp
     sequences.hpp
     shape_ops.hpp
     softmax.hpp
     softmax_attention.hpp
   PRIVATE
+    activation.kernel.hpp
+    activation_kernels.hpp
     attention_inputs.hpp
     checks.hpp
     class_labels.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
+    dropout_mask.hpp
     elementwise.kernel.hpp
     feature_map.kernel.hpp
+    feature_map_head.hpp
     gemm.hpp
     gemm.kernel.hpp
     gemm_block.hpp
@@ -99,6 +103,7 @@ lintel_room(ops
     kernels.isa.hpp
     layer_norm.kernel.hpp
     logit_row.hpp
+    linear_pass.hpp
     mse.kernel.hpp
     optimiser.kernel.hpp
     optimiser_factors.hpp
@@ -107,6 +112,7 @@ lintel_room(ops
     row_blocks.hpp
     rows.kernel.hpp
     scratch.hpp
+    sequence_pieces.hpp
     softmax.kernel.hpp
     softmax_attention.kernel.hpp
     strided_loop.hpp
@@ -117,6 +123,7 @@ lintel_room(ops
     dropout.cpp
     elementwise.cpp
     feature_map.cpp
+    feed_forward.cpp
     gemm.cpp
     index.cpp
     kernel_attention.cpp
@@ -124,8 +131,10 @@ lintel_room(ops
     layer_norm.cpp
     linear.cpp
     linear_cross_entropy.cpp
+    linear_pass.cpp
     matmul.cpp
     mse.cpp
+    projections.cpp
     reduce.cpp
     rms_norm.cpp
     sequences.cpp

@@ -1,6 +1,7 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/nn/attention.hpp>
 #include <lintel/ops/kernel_attention.hpp>
+#include <lintel/ops/projections.hpp>
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
@@ -22,6 +23,20 @@ Tensor split_heads(const Tensor& x, std::int64_t heads) {
   const std::int64_t hidden = x.size(-1);
   if (x.rank() == 2) return reshape(x, {x.size(0), heads, hidden / heads});
   return reshape(x, {x.size(0), x.size(1), heads, hidden / heads});
+}
+
+/// Queries, keys and values (…, heads, head_dim) of x.
+struct Projected {
+  Tensor queries, keys, values;
+};
+
+template <class SomeAttention>
+Projected project(const SomeAttention& attention, const Tensor& x) {
+  std::vector<Projection> layers;
+  for (const Linear* layer : {&attention.q, &attention.k, &attention.v}) layers.push_back({layer->weight, layer->bias});
+  const std::vector<Tensor> projected = projections(x, layers);
+  return {split_heads(projected[0], attention.heads), split_heads(projected[1], attention.heads),
+          split_heads(projected[2], attention.heads)};
 }
 
 void check_input(const Tensor& x, std::int64_t hidden) {
@@ -46,8 +61,7 @@ KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, R
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                    const std::optional<Training>& training) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const Tensor queries = attention_detail::split_heads(q(x), heads), keys = attention_detail::split_heads(k(x), heads),
-               values = attention_detail::split_heads(v(x), heads);
+  const auto [queries, keys, values] = attention_detail::project(*this, x);
   const KernelAttentionOptions options{.causal = causal, .epsilon = epsilon};
   // Dropout inside of φ needs φ's inputs as a whole.
   const bool drops = training.has_value() && feature_map.dropout.rate > 0;
@@ -71,9 +85,7 @@ SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count,
 Tensor SoftmaxAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>&) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const Tensor queries = attention_detail::split_heads(q(x), heads);
-  const Tensor keys = attention_detail::split_heads(k(x), heads);
-  const Tensor values = attention_detail::split_heads(v(x), heads);
+  const auto [queries, keys, values] = attention_detail::project(*this, x);
   const Tensor found = softmax_attention(queries, keys, values, sequences, sequences, {.causal = causal});
   return o(reshape(found, x.shape()));
 }

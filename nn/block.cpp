@@ -14,7 +14,7 @@ Tensor TransformerBlock::operator()(const Tensor& x, const Sequences& sequences,
                                     const std::optional<Training>& training) const {
   const Tensor attended = x + attention(norm1(x), sequences, causal, child_of(training, 0));
   const LayerScope scope("feed_forward");
-  return attended + feed_forward(norm2(attended), child_of(training, 1));
+  return feed_forward(norm2(attended), child_of(training, 1), attended);
 }
 
 std::vector<TransformerBlock> make_blocks(std::int64_t count, const TransformerBlockConfig& config, Rng& rng) {

@@ -128,6 +128,7 @@ struct Kernels {
   void (*adamw_update)(const T* g, T* w, T* m, T* v, std::int64_t count, const AdamWFactors<T>& by);
   double (*sum_of_squares)(const T* x, std::int64_t count);
 
+  void (*activation_and_slope)(Activation f, const T* g, const T* u, T* du, T* y, std::int64_t count);
   void (*feature_map_forward)(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, T* y,
                               std::int64_t y_stride, std::int64_t rows, std::int64_t columns);
   void (*feature_map_backward)(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, T* t, std::int64_t rows,

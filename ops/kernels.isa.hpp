@@ -20,6 +20,7 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 
 #include <lintel/ops/elementwise.kernel.hpp>
 
+#include <lintel/ops/activation.kernel.hpp>
 #include <lintel/ops/cross_entropy.kernel.hpp>
 #include <lintel/ops/dropout.kernel.hpp>
 #include <lintel/ops/feature_map.kernel.hpp>
@@ -61,6 +62,7 @@ void fill_fused(Kernels<T>& table) {
   table.sgd_update = sgd_update<T>;
   table.adamw_update = adamw_update<T>;
   table.sum_of_squares = sum_of_squares<T>;
+  table.activation_and_slope = activation_and_slope<T>;
   table.feature_map_forward = feature_map_forward<T>;
   table.feature_map_backward = feature_map_backward<T>;
   table.keep_past = keep_past<T>;
