@@ -46,6 +46,7 @@
 #include "ops/mse.cpp"
 #include "ops/reduce.cpp"
 #include "ops/rms_norm.cpp"
+#include "ops/rotary.cpp"
 #include "ops/sequences.cpp"
 #include "ops/shape_ops.cpp"
 #include "ops/softmax.cpp"

@@ -32,6 +32,7 @@
 #include <lintel/ops/mse.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/rms_norm.hpp>
+#include <lintel/ops/rotary.hpp>
 #include <lintel/ops/sequences.hpp>
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax.hpp>

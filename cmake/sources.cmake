@@ -69,6 +69,7 @@ lintel_room(ops
     mse.hpp
     reduce.hpp
     rms_norm.hpp
+    rotary.hpp
     sequence_pieces.hpp
     sequences.hpp
     shape_ops.hpp
@@ -118,6 +119,7 @@ lintel_room(ops
     mse.cpp
     reduce.cpp
     rms_norm.cpp
+    rotary.cpp
     sequences.cpp
     shape_ops.cpp
     softmax.cpp
