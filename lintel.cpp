@@ -56,6 +56,7 @@
 #include "nn/clip.cpp"
 #include "nn/dropout.cpp"
 #include "nn/embedding.cpp"
+#include "nn/feature_layers.cpp"
 #include "nn/feature_maps.cpp"
 #include "nn/feed_forward.cpp"
 #include "nn/init.cpp"

@@ -43,6 +43,7 @@
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/dropout.hpp>
 #include <lintel/nn/embedding.hpp>
+#include <lintel/nn/feature_layers.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/feed_forward.hpp>
 #include <lintel/nn/init.hpp>

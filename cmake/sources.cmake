@@ -137,6 +137,7 @@ lintel_room(nn
     clip.hpp
     dropout.hpp
     embedding.hpp
+    feature_layers.hpp
     feature_maps.hpp
     feed_forward.hpp
     init.hpp
@@ -157,6 +158,7 @@ lintel_room(nn
     clip.cpp
     dropout.cpp
     embedding.cpp
+    feature_layers.cpp
     feature_maps.cpp
     feed_forward.cpp
     init.cpp
