@@ -32,6 +32,7 @@
 #include "autograd/tape.cpp"
 #include "autograd/views.cpp"
 #include "ops/attention_inputs.cpp"
+#include "ops/attention_state.cpp"
 #include "ops/cross_entropy.cpp"
 #include "ops/dropout.cpp"
 #include "ops/elementwise.cpp"
@@ -52,6 +53,8 @@
 #include "ops/softmax.cpp"
 #include "ops/softmax_attention.cpp"
 #include "nn/attention.cpp"
+#include "nn/attention_memory.cpp"
+#include "nn/attention_state.cpp"
 #include "nn/block.cpp"
 #include "nn/clip.cpp"
 #include "nn/dropout.cpp"
@@ -67,9 +70,12 @@
 #include "nn/safetensors.cpp"
 #include "nn/safetensors_header.cpp"
 #include "nn/schedule.cpp"
+#include "nn/swiglu.cpp"
 #include "models/classifier.cpp"
 #include "models/language_model.cpp"
+#include "models/language_model_state.cpp"
 #include "models/token_embedding.cpp"
+#include "models/transformer_options.cpp"
 // clang-format on
 
 #include <lintel/core/simd.hpp>

@@ -39,6 +39,7 @@
 #include <lintel/ops/softmax_attention.hpp>
 
 #include <lintel/nn/attention.hpp>
+#include <lintel/nn/attention_state.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/dropout.hpp>
@@ -54,9 +55,12 @@
 #include <lintel/nn/parameters.hpp>
 #include <lintel/nn/safetensors.hpp>
 #include <lintel/nn/schedule.hpp>
+#include <lintel/nn/swiglu.hpp>
 #include <lintel/nn/training.hpp>
 
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
+#include <lintel/models/language_model_state.hpp>
 #include <lintel/models/token_embedding.hpp>
+#include <lintel/models/transformer_options.hpp>

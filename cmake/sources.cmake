@@ -77,6 +77,8 @@ lintel_room(ops
     softmax_attention.hpp
   PRIVATE
     attention_inputs.hpp
+    attention_state.hpp
+    attention_state.kernel.hpp
     checks.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
@@ -105,6 +107,7 @@ lintel_room(ops
     vector_loop.kernel.hpp
   SOURCES
     attention_inputs.cpp
+    attention_state.cpp
     cross_entropy.cpp
     dropout.cpp
     elementwise.cpp
@@ -133,6 +136,7 @@ lintel_room(ops
 lintel_room(nn
   PUBLIC
     attention.hpp
+    attention_state.hpp
     block.hpp
     clip.hpp
     dropout.hpp
@@ -148,12 +152,16 @@ lintel_room(nn
     parameters.hpp
     safetensors.hpp
     schedule.hpp
+    swiglu.hpp
     training.hpp
   PRIVATE
+    attention_memory.hpp
     json_scanner.hpp
     safetensors_header.hpp
   SOURCES
     attention.cpp
+    attention_memory.cpp
+    attention_state.cpp
     block.cpp
     clip.cpp
     dropout.cpp
@@ -168,18 +176,23 @@ lintel_room(nn
     optimiser.cpp
     safetensors.cpp
     safetensors_header.cpp
-    schedule.cpp)
+    schedule.cpp
+    swiglu.cpp)
 
 lintel_room(models
   PUBLIC
     batch.hpp
     classifier.hpp
     language_model.hpp
+    language_model_state.hpp
     token_embedding.hpp
+    transformer_options.hpp
   SOURCES
     classifier.cpp
     language_model.cpp
-    token_embedding.cpp)
+    language_model_state.cpp
+    token_embedding.cpp
+    transformer_options.cpp)
 
 lintel_room(train
   PRIVATE

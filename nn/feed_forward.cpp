@@ -2,8 +2,9 @@
 
 namespace lintel::nn {
 
-FeedForward::FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate)
-    : up(hidden, mlp, rng), down(mlp, hidden, rng), dropout(dropout_rate) {}
+FeedForward::FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate,
+                         const LinearOptions& linear)
+    : up(hidden, mlp, rng, linear), down(mlp, hidden, rng, linear), dropout(dropout_rate) {}
 
 Tensor FeedForward::operator()(const Tensor& x, const std::optional<Training>& training) const {
   const Tensor activated = dropout(up(x, Activation::gelu), child_of(training, 0));

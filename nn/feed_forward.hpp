@@ -13,7 +13,8 @@ struct FeedForward {
   Linear down;  ///< mlp → hidden
   Dropout dropout;
 
-  FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate = 0);
+  FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate = 0,
+              const LinearOptions& linear = {});
 
   /// x (…, hidden) → the same shape.
   Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt) const;
