@@ -228,6 +228,7 @@ lintel_room(train
     run_report.hpp
     sampling.hpp
     settings.hpp
+    stop_strings.hpp
     streams.hpp
     task.hpp
     text_source.hpp
@@ -268,6 +269,7 @@ lintel_room(train
     run_log.cpp
     run_report.cpp
     sampling.cpp
+    stop_strings.cpp
     task.cpp
     text_source.cpp
     text_table.cpp
