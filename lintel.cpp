@@ -74,6 +74,7 @@
 #include "models/classifier.cpp"
 #include "models/language_model.cpp"
 #include "models/language_model_state.cpp"
+#include "models/llama.cpp"
 #include "models/token_embedding.cpp"
 #include "models/transformer_options.cpp"
 // clang-format on

@@ -185,12 +185,14 @@ lintel_room(models
     classifier.hpp
     language_model.hpp
     language_model_state.hpp
+    llama.hpp
     token_embedding.hpp
     transformer_options.hpp
   SOURCES
     classifier.cpp
     language_model.cpp
     language_model_state.cpp
+    llama.cpp
     token_embedding.cpp
     transformer_options.cpp)
 
@@ -293,6 +295,7 @@ lintel_room(tools
     data_command.cpp
     eval_command.cpp
     generate_command.cpp
+    import_command.cpp
     info_command.cpp
     main.cpp
     predict_command.cpp
