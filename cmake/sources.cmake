@@ -282,6 +282,7 @@ lintel_room(train
 
 lintel_room(tools
   PRIVATE
+    bench_generate.hpp
     bench_limits.hpp
     bench_model.hpp
     bench_timing.hpp
@@ -289,6 +290,7 @@ lintel_room(tools
     setting_options.hpp
   SOURCES
     bench_command.cpp
+    bench_generate.cpp
     bench_limits.cpp
     bench_model.cpp
     command.cpp

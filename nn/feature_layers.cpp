@@ -2,12 +2,13 @@
 #include <functional>
 #include <vector>
 
-#include <lintel/autograd/custom_op.hpp>
+#include <lintel/autograd/tape.hpp>
 #include <lintel/nn/feature_layers.hpp>
 #include <lintel/nn/init.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/feature_map.hpp>
 #include <lintel/ops/linear.hpp>
+#include <lintel/ops/products.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax.hpp>
@@ -35,16 +36,27 @@ std::vector<Tensor> cotangents_of(const Function& f, const std::vector<Tensor>& 
   return result;
 }
 
+/// The operations of products of all heads' numbers with matrices of head_dim rows and columns.
+double flops_of(const Tensor& x) { return product_flops(x.size(), x.size(-1), 1); }
+
 /// f(inputs) as one record that saves the inputs alone and computes f again in the backward pass: maps are cheap, and
-/// what lies between their ops is several times as large as x.
-Tensor recomputed(const char* name, const std::vector<Tensor>& inputs, const Function& f) {
+/// what lies between their ops is several times as large as x. `flops` are those of its products.
+Tensor recomputed(const char* name, const std::vector<Tensor>& inputs, double flops, const Function& f) {
   std::vector<Tensor> values;
   for (const Tensor& x : inputs) values.push_back(x.defined() ? stop_gradient(x) : x);
-  return custom_op(name, inputs, f(values), inputs, [f, count = inputs.size()](const Backward& b) {
-    std::vector<Tensor> saved;
-    for (std::size_t i = 0; i < count; ++i) saved.push_back(b.saved(i));
-    return cotangents_of(f, saved, b);
-  });
+  Tensor y = f(values);
+  record({.name = name,
+          .inputs = inputs,
+          .outputs = {y},
+          .saved = inputs,
+          .vjp =
+              [f, count = inputs.size()](const Backward& b) {
+                std::vector<Tensor> saved;
+                for (std::size_t i = 0; i < count; ++i) saved.push_back(b.saved(i));
+                return cotangents_of(f, saved, b);
+              },
+          .flops = flops});
+  return y;
 }
 
 Tensor identity_matrices(std::int64_t heads, std::int64_t size) {
@@ -86,11 +98,12 @@ Tensor MlpFeatureLayer::operator()(const Tensor& x, FeatureActivation activation
     const Tensor u = linear(inner, inputs[3], inputs[4]);
     return activation == FeatureActivation::softplus ? softplus(u * beta) * (1 / beta) : u;
   };
-  return feature_layers_detail::recomputed("feature_map_mlp", {x, up.weight, up.bias, down.weight, down.bias}, network);
+  return feature_layers_detail::recomputed("feature_map_mlp", {x, up.weight, up.bias, down.weight, down.bias},
+                                           2 * feature_layers_detail::flops_of(x), network);
 }
 
 Tensor EluFeatureLayer::operator()(const Tensor& x, FeatureActivation) const {
-  return feature_layers_detail::recomputed("feature_map_elu", {x},
+  return feature_layers_detail::recomputed("feature_map_elu", {x}, 0,
                                            [](const std::vector<Tensor>& inputs) { return elu(inputs[0]) + 1; });
 }
 
@@ -106,10 +119,11 @@ FavorFeatureLayer::FavorFeatureLayer(std::int64_t heads, std::int64_t head_dim) 
 
 Tensor FavorFeatureLayer::operator()(const Tensor& x, FeatureActivation, FeatureRole role) const {
   const Tensor projection = x.dtype() == DType::float64 ? projection64 : projection32;
-  return feature_layers_detail::recomputed("feature_map_favor", {x}, [=](const std::vector<Tensor>& inputs) {
-    const double scale = 1 / std::sqrt(2 * static_cast<double>(inputs[0].size(-1)));
-    return exp(feature_layers_detail::favor_exponents(inputs[0], projection, role)) * scale;
-  });
+  return feature_layers_detail::recomputed(
+      "feature_map_favor", {x}, feature_layers_detail::flops_of(x), [=](const std::vector<Tensor>& inputs) {
+        const double scale = 1 / std::sqrt(2 * static_cast<double>(inputs[0].size(-1)));
+        return exp(feature_layers_detail::favor_exponents(inputs[0], projection, role)) * scale;
+      });
 }
 
 HedgehogFeatureLayer::HedgehogFeatureLayer(std::int64_t heads, std::int64_t head_dim)
@@ -117,10 +131,11 @@ HedgehogFeatureLayer::HedgehogFeatureLayer(std::int64_t heads, std::int64_t head
 
 Tensor HedgehogFeatureLayer::operator()(const Tensor& x, FeatureActivation, FeatureRole role) const {
   const Tensor& weight = role == FeatureRole::query ? query_weight : key_weight;
-  return feature_layers_detail::recomputed("feature_map_hedgehog", {x, weight}, [](const std::vector<Tensor>& inputs) {
-    const Tensor u = feature_map_linear(inputs[0], inputs[1], Tensor(), FeatureActivation::none);
-    return concat({softmax(u), softmax(-u)}, -1);
-  });
+  return feature_layers_detail::recomputed(
+      "feature_map_hedgehog", {x, weight}, feature_layers_detail::flops_of(x), [](const std::vector<Tensor>& inputs) {
+        const Tensor u = feature_map_linear(inputs[0], inputs[1], Tensor(), FeatureActivation::none);
+        return concat({softmax(u), softmax(-u)}, -1);
+      });
 }
 
 }  // namespace lintel::nn

@@ -11,7 +11,7 @@ from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SMALL_MODEL, main
 
 class Help(CommandTest):
     COMMANDS = (["data"], ["data", "listops"], ["train"], ["eval"], ["predict"], ["generate"],
-                ["import"], ["info"])
+                ["import"], ["info"], ["bench", "generate"])
 
     def test_every_command_has_help(self):
         for command in ([], *self.COMMANDS):
@@ -210,6 +210,26 @@ class Language(CommandTest):
                                 "--temperature", 0)
         self.assertEqual([expected[0], *map(int, written["text"].split())], expected)
         self.assertIn("is not a token", self.error_of("generate", "--run", "stories", "--prompt", "once"))
+
+
+class BenchGenerate(CommandTest):
+    SMALL = ["bench", "generate", "--hidden", 16, "--mlp", 16, "--heads", 2, "--blocks", 2, "--threads", 1]
+
+    def test_the_state_of_kernel_attention_does_not_grow_and_the_cache_of_softmax_attention_does(self):
+        def result(*options):
+            output = self.run_command(*self.SMALL, *options).stdout.decode()
+            return json.loads(output.splitlines()[-1])
+
+        for length in (1000, 1500, 2500):
+            for attention, state_bytes in (("glu", 2 * 2 * 8 * 9 * 4), ("softmax", 2 * 2 * length * 16 * 4),
+                                           ("hedgehog", 2 * 2 * 16 * 9 * 4)):
+                found = result("--attention", attention, "--length", length, "--positions", "rotary")
+                self.assertEqual(found["state_bytes"], state_bytes)
+                self.assertGreater(found["tokens_per_s_first"], 0)
+                self.assertGreater(found["tokens_per_s_last"], 0)
+        self.assertEqual(result("--length", 2500, "--streams", 3, "--write-all")["state_bytes"], 3 * 2 * 2 * 8 * 9 * 4)
+        self.assertIn("length is 999, at least 1000", self.error_of("bench", "generate", "--length", 999))
+        self.assertIn("one of linear, glu", self.error_of("bench", "generate", "--attention", "exp"))
 
 
 if __name__ == "__main__":
