@@ -60,7 +60,6 @@ lintel_room(ops
     dropout.hpp
     elementwise.hpp
     feature_map.hpp
-    feature_map_head.hpp
     index.hpp
     kernel_attention.hpp
     layer_norm.hpp
@@ -70,7 +69,6 @@ lintel_room(ops
     reduce.hpp
     rms_norm.hpp
     rotary.hpp
-    sequence_pieces.hpp
     sequences.hpp
     shape_ops.hpp
     softmax.hpp
@@ -84,6 +82,7 @@ lintel_room(ops
     dropout.kernel.hpp
     elementwise.kernel.hpp
     feature_map.kernel.hpp
+    feature_map_head.hpp
     gemm.hpp
     gemm.kernel.hpp
     gemm_block.hpp
@@ -101,6 +100,7 @@ lintel_room(ops
     row_blocks.hpp
     rows.kernel.hpp
     scratch.hpp
+    sequence_pieces.hpp
     softmax.kernel.hpp
     softmax_attention.kernel.hpp
     strided_loop.hpp

@@ -333,6 +333,14 @@ TEST_CASE("hedgehog has matrices of its own for queries and keys, and starts wit
   CHECK_FALSE(same_bits(map(x), map(x, std::nullopt, nn::FeatureRole::key)));
 }
 
+TEST_CASE("the maps of the paper are stacks that attention applies itself, the others are applied before it") {
+  Rng rng(1);
+  for (const std::string& kind : nn::feature_map_kinds()) {
+    const bool of_the_paper = kind == "linear" || kind == "glu" || kind == "lowrank_glu";
+    CHECK(nn::FeatureMap(2, 4, rng, {.kind = kind}).stack().size() == (of_the_paper ? 1 : 0));
+  }
+}
+
 TEST_CASE("a map that is one layer refuses several, and a map without orthogonal matrices has no penalty") {
   Rng rng(1);
   for (const char* kind : {"elu", "relu", "favor", "hedgehog"}) {
