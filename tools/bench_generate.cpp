@@ -14,8 +14,6 @@
 namespace lintel::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::int64_t window = 1000;  // tokens of a measurement
 
 struct GenerateShape {
