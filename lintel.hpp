@@ -35,16 +35,19 @@
 #include <lintel/ops/projections.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/rms_norm.hpp>
+#include <lintel/ops/rotary.hpp>
 #include <lintel/ops/sequences.hpp>
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
 #include <lintel/nn/attention.hpp>
+#include <lintel/nn/attention_state.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/dropout.hpp>
 #include <lintel/nn/embedding.hpp>
+#include <lintel/nn/feature_layers.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/feed_forward.hpp>
 #include <lintel/nn/init.hpp>
@@ -55,9 +58,13 @@
 #include <lintel/nn/parameters.hpp>
 #include <lintel/nn/safetensors.hpp>
 #include <lintel/nn/schedule.hpp>
+#include <lintel/nn/swiglu.hpp>
 #include <lintel/nn/training.hpp>
 
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
+#include <lintel/models/language_model_state.hpp>
+#include <lintel/models/llama.hpp>
 #include <lintel/models/token_embedding.hpp>
+#include <lintel/models/transformer_options.hpp>

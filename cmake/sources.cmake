@@ -75,6 +75,7 @@ lintel_room(ops
     projections.hpp
     reduce.hpp
     rms_norm.hpp
+    rotary.hpp
     sequences.hpp
     shape_ops.hpp
     softmax.hpp
@@ -83,6 +84,8 @@ lintel_room(ops
     activation.kernel.hpp
     activation_kernels.hpp
     attention_inputs.hpp
+    attention_state.hpp
+    attention_state.kernel.hpp
     checks.hpp
     class_labels.hpp
     cross_entropy.kernel.hpp
@@ -119,6 +122,7 @@ lintel_room(ops
     vector_loop.kernel.hpp
   SOURCES
     attention_inputs.cpp
+    attention_state.cpp
     cross_entropy.cpp
     dropout.cpp
     elementwise.cpp
@@ -137,6 +141,7 @@ lintel_room(ops
     projections.cpp
     reduce.cpp
     rms_norm.cpp
+    rotary.cpp
     sequences.cpp
     shape_ops.cpp
     softmax.cpp
@@ -150,10 +155,12 @@ lintel_room(ops
 lintel_room(nn
   PUBLIC
     attention.hpp
+    attention_state.hpp
     block.hpp
     clip.hpp
     dropout.hpp
     embedding.hpp
+    feature_layers.hpp
     feature_maps.hpp
     feed_forward.hpp
     init.hpp
@@ -164,17 +171,22 @@ lintel_room(nn
     parameters.hpp
     safetensors.hpp
     schedule.hpp
+    swiglu.hpp
     training.hpp
   PRIVATE
+    attention_memory.hpp
     joined_tensors.hpp
     json_scanner.hpp
     safetensors_header.hpp
   SOURCES
     attention.cpp
+    attention_memory.cpp
+    attention_state.cpp
     block.cpp
     clip.cpp
     dropout.cpp
     embedding.cpp
+    feature_layers.cpp
     feature_maps.cpp
     feed_forward.cpp
     init.cpp
@@ -184,18 +196,25 @@ lintel_room(nn
     optimiser.cpp
     safetensors.cpp
     safetensors_header.cpp
-    schedule.cpp)
+    schedule.cpp
+    swiglu.cpp)
 
 lintel_room(models
   PUBLIC
     batch.hpp
     classifier.hpp
     language_model.hpp
+    language_model_state.hpp
+    llama.hpp
     token_embedding.hpp
+    transformer_options.hpp
   SOURCES
     classifier.cpp
     language_model.cpp
-    token_embedding.cpp)
+    language_model_state.cpp
+    llama.cpp
+    token_embedding.cpp
+    transformer_options.cpp)
 
 lintel_room(train
   PRIVATE
@@ -231,6 +250,7 @@ lintel_room(train
     run_report.hpp
     sampling.hpp
     settings.hpp
+    stop_strings.hpp
     streams.hpp
     task.hpp
     text_source.hpp
@@ -271,6 +291,7 @@ lintel_room(train
     run_log.cpp
     run_report.cpp
     sampling.cpp
+    stop_strings.cpp
     task.cpp
     text_source.cpp
     text_table.cpp
@@ -281,6 +302,7 @@ lintel_room(train
 
 lintel_room(tools
   PRIVATE
+    bench_generate.hpp
     bench_limits.hpp
     bench_model.hpp
     bench_timing.hpp
@@ -288,12 +310,14 @@ lintel_room(tools
     setting_options.hpp
   SOURCES
     bench_command.cpp
+    bench_generate.cpp
     bench_limits.cpp
     bench_model.cpp
     command.cpp
     data_command.cpp
     eval_command.cpp
     generate_command.cpp
+    import_command.cpp
     info_command.cpp
     main.cpp
     predict_command.cpp

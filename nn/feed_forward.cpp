@@ -3,8 +3,9 @@
 
 namespace lintel::nn {
 
-FeedForward::FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate)
-    : up(hidden, mlp, rng), down(mlp, hidden, rng), dropout(dropout_rate) {}
+FeedForward::FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate,
+                         const LinearOptions& linear)
+    : up(hidden, mlp, rng, linear), down(mlp, hidden, rng, linear), dropout(dropout_rate) {}
 
 Tensor FeedForward::operator()(const Tensor& x, const std::optional<Training>& training, const Tensor& residual) const {
   return feed_forward(x, up.weight, up.bias, down.weight, down.bias, residual,

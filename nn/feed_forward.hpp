@@ -14,7 +14,8 @@ struct FeedForward {
   Dropout dropout;
   bool recompute = false;  ///< keep nothing of size mlp for the backward pass, and compute it once more there
 
-  FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate = 0);
+  FeedForward(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate = 0,
+              const LinearOptions& linear = {});
 
   /// x (…, hidden) → the same shape; `residual`, of that shape too, is added to the result.
   Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt,

@@ -141,6 +141,8 @@ struct Kernels {
   void (*score_weights_backward)(T* scores, T* dweights, const T* maximum, const T* sum, const T* mean,
                                  std::int64_t rows, std::int64_t columns, std::int64_t first_visible,
                                  std::int64_t growth);
+  void (*attention_state_step)(const T* phi_q, const T* phi_k, const T* v, T* matrix, T* vector, T* o,
+                               std::int64_t features, std::int64_t head_dim, T epsilon);
 };
 
 /// The table of the active instruction set (see core/isa.hpp), T = float or double.

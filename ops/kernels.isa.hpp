@@ -21,6 +21,7 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 #include <lintel/ops/elementwise.kernel.hpp>
 
 #include <lintel/ops/activation.kernel.hpp>
+#include <lintel/ops/attention_state.kernel.hpp>
 #include <lintel/ops/cross_entropy.kernel.hpp>
 #include <lintel/ops/dropout.kernel.hpp>
 #include <lintel/ops/feature_map.kernel.hpp>
@@ -69,6 +70,7 @@ void fill_fused(Kernels<T>& table) {
   table.keep_past_backward = keep_past_backward<T>;
   table.score_weights_forward = score_weights_forward<T>;
   table.score_weights_backward = score_weights_backward<T>;
+  table.attention_state_step = attention_state_step<T>;
 }
 
 template <class T>

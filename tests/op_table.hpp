@@ -131,6 +131,7 @@ std::vector<OpRow> rows_of_mse();
 std::vector<OpRow> rows_of_projections();
 std::vector<OpRow> rows_of_reduce();
 std::vector<OpRow> rows_of_rms_norm();
+std::vector<OpRow> rows_of_rotary();
 std::vector<OpRow> rows_of_sequences();
 std::vector<OpRow> rows_of_shape_ops();
 std::vector<OpRow> rows_of_softmax();
