@@ -20,7 +20,7 @@ Tensor TransformerBlock::operator()(const Tensor& x, const Sequences& sequences,
 
 Tensor TransformerBlock::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
   const Tensor attended = x + attention.read(norm1(x), sequences, state);
-  return attended + feed_forward(norm2(attended));
+  return feed_forward(norm2(attended), std::nullopt, attended);
 }
 
 std::vector<TransformerBlock> make_blocks(std::int64_t count, const TransformerBlockConfig& config, Rng& rng) {

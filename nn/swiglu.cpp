@@ -18,16 +18,17 @@ SwiGlu::SwiGlu(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_r
       down(mlp, hidden, rng, linear),
       dropout(dropout_rate) {}
 
-Tensor SwiGlu::operator()(const Tensor& x, const std::optional<Training>& training) const {
+Tensor SwiGlu::operator()(const Tensor& x, const std::optional<Training>& training, const Tensor& residual) const {
   const Tensor gated = dropout(gate(x, Activation::silu) * up(x), child_of(training, 0));
-  return dropout(down(gated), child_of(training, 1));
+  const Tensor y = dropout(down(gated), child_of(training, 1));
+  return residual.defined() ? y + residual : y;
 }
 
 Mlp::Mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options)
     : kind(swiglu_detail::make_mlp(hidden, mlp, rng, options)) {}
 
-Tensor Mlp::operator()(const Tensor& x, const std::optional<Training>& training) const {
-  return std::visit([&](const auto& network) { return network(x, training); }, kind);
+Tensor Mlp::operator()(const Tensor& x, const std::optional<Training>& training, const Tensor& residual) const {
+  return std::visit([&](const auto& network) { return network(x, training, residual); }, kind);
 }
 
 }  // namespace lintel::nn

@@ -18,8 +18,9 @@ struct SwiGlu {
 
   SwiGlu(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate = 0, const LinearOptions& linear = {});
 
-  /// x (…, hidden) → the same shape.
-  Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt) const;
+  /// x (…, hidden) → the same shape; `residual`, of that shape too, is added to the result.
+  Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt,
+                    const Tensor& residual = Tensor()) const;
 
   static void visit(auto& self, auto&& f) {
     f("gate", self.gate);
@@ -41,8 +42,9 @@ struct Mlp {
   /// Throws `Error` for an unknown kind (the choices are listed) or sizes below 1.
   Mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options = {});
 
-  /// x (…, hidden) → the same shape.
-  Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt) const;
+  /// x (…, hidden) → the same shape; `residual`, of that shape too, is added to the result.
+  Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt,
+                    const Tensor& residual = Tensor()) const;
 
   static void visit(auto& self, auto&& f) {
     // Through to the members: the plain network keeps the names it always had.

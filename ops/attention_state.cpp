@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <lintel/core/parallel.hpp>
 #include <lintel/ops/attention_inputs.hpp>
@@ -134,7 +135,9 @@ void attend(const Queries<T>& b) {
   const auto scale = static_cast<T>(1 / std::sqrt(std::max(1.0, static_cast<double>(b.features))));
   const Scratch<T> weights(b.rows * keys), maximum(b.rows), sum(b.rows);
   multiply_transposed_b<T>(b.rows, keys, b.features, b.q, b.k, {weights, keys}, false, scale);
-  kernels.score_weights_forward(weights, maximum, sum, b.rows, keys, b.visible, 1);
+  std::fill_n(static_cast<T*>(maximum), b.rows, -std::numeric_limits<T>::infinity());
+  std::fill_n(static_cast<T*>(sum), b.rows, T(0));
+  kernels.score_weights_forward(weights, maximum, sum, nullptr, 0, 0, b.rows, keys, b.visible, 1);
   if (b.rows == 1) {  // a product of matrices would copy the values first
     std::fill_n(b.o.first, b.head_dim, T(0));
     kernels.add_weighted_column_sums(b.v.first, b.v.stride, weights, b.o.first, keys, b.head_dim);
