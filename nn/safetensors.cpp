@@ -3,6 +3,7 @@
 #include <bit>
 #include <cerrno>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -112,11 +113,18 @@ void check_names(const std::vector<NamedTensor>& tensors, const Metadata& metada
   }
 }
 
-void write(const std::filesystem::path& path, std::vector<NamedTensor> tensors, const Metadata& metadata) {
-  // Readers that map the file want every element aligned: wide ones first does that without gaps.
-  std::stable_sort(tensors.begin(), tensors.end(), [](const NamedTensor& a, const NamedTensor& b) {
-    return dtype_size(a.tensor.dtype()) > dtype_size(b.tensor.dtype());
-  });
+/// Readers that map the file want every element aligned: wide ones first does that without gaps.
+std::vector<NamedTensor> wide_first(const std::vector<NamedTensor>& tensors) {
+  std::vector<NamedTensor> sorted;
+  for (const std::size_t size : {8, 4, 2, 1}) {
+    std::copy_if(tensors.begin(), tensors.end(), std::back_inserter(sorted),
+                 [=](const NamedTensor& each) { return dtype_size(each.tensor.dtype()) == size; });
+  }
+  return sorted;
+}
+
+void write(const std::filesystem::path& path, const std::vector<NamedTensor>& given, const Metadata& metadata) {
+  const std::vector<NamedTensor> tensors = wide_first(given);
   nn::SafetensorsHeader header{.tensors = {}, .metadata = metadata};
   std::int64_t end = 0;
   for (const auto& [name, tensor] : tensors) {
