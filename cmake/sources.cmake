@@ -7,9 +7,11 @@
 
 lintel_room(core
   PUBLIC
+    bfloat16_unit.hpp
     dtype.hpp
     error.hpp
     isa.hpp
+    matmul_precision.hpp
     memory.hpp
     parallel.hpp
     random.hpp
@@ -27,8 +29,10 @@ lintel_room(core
     utf8.hpp
   SOURCES
     atomic_file.cpp
+    bfloat16_unit.cpp
     dtype.cpp
     isa.cpp
+    matmul_precision.cpp
     memory.cpp
     parallel.cpp
     print.cpp
@@ -76,6 +80,8 @@ lintel_room(ops
     softmax_attention.hpp
   PRIVATE
     attention_inputs.hpp
+    bfloat16.kernel.hpp
+    bfloat16_unit.isa.hpp
     checks.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
@@ -83,10 +89,13 @@ lintel_room(ops
     feature_map.kernel.hpp
     gemm.hpp
     gemm.kernel.hpp
+    gemm_amx_bf16.kernel.hpp
+    gemm_avx512_bf16.kernel.hpp
     gemm_block.hpp
     gemm_dots.kernel.hpp
     gemm_fetch.kernel.hpp
     gemm_pack.kernel.hpp
+    gemm_pairs.kernel.hpp
     kernel_attention.kernel.hpp
     kernel_attention_head.hpp
     kernel_table.hpp
@@ -109,6 +118,7 @@ lintel_room(ops
     elementwise.cpp
     feature_map.cpp
     gemm.cpp
+    gemm_bfloat16.cpp
     index.cpp
     kernel_attention.cpp
     kernel_table.cpp
@@ -123,8 +133,10 @@ lintel_room(ops
     softmax.cpp
     softmax_attention.cpp
   KERNELS
+    kernels_amx_bf16.cpp
     kernels_avx2.cpp
     kernels_avx512.cpp
+    kernels_avx512_bf16.cpp
     kernels_baseline.cpp
     kernels_neon.cpp)
 
