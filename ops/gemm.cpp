@@ -56,7 +56,8 @@ const GemmKernels<Types>& kernels_of() {
 /// Columns of B that are packed at once, whole tiles: with `depth_block` rows they should fit the second-level cache.
 template <class Types>
 std::int64_t column_block(const GemmKernels<Types>& kernels) {
-  return ceil_divide(256, kernels.tile_columns) * kernels.tile_columns;
+  constexpr std::int64_t columns = Types::factor_bytes == 2 ? 512 : 256;
+  return ceil_divide(columns, kernels.tile_columns) * kernels.tile_columns;
 }
 
 struct Range {
