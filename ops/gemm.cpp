@@ -13,16 +13,21 @@
 namespace lintel {
 namespace gemm_detail {
 
-/// The part of the inner dimension that is summed in registers, so that a panel of A fits the first-level cache.
+/// The part of the inner dimension that is summed in registers, so that a panel of A fits the first-level cache. Tile
+/// registers take 32 rows of A and leave less depth.
 template <class Types>
-constexpr std::int64_t depth_block = 2048 / static_cast<std::int64_t>(sizeof(typename Types::Sum));
+constexpr std::int64_t depth_block = Types::converts ? 256
+                                                     : 2048 / static_cast<std::int64_t>(sizeof(typename Types::Sum));
 /// The rows of a transposed A that are copied at once: their copy should fit the second-level cache beside B's.
 constexpr std::int64_t row_block = 256;
 constexpr std::int64_t cache_line = 64;  // bytes
 /// Elements of B that are packed at once for all tasks to share: they should fit the last-level cache.
 template <class Types>
-constexpr std::int64_t shared_elements = (std::int64_t{8} << 20) /
-                                         static_cast<std::int64_t>(sizeof(typename Types::Sum));
+constexpr std::int64_t shared_elements = (std::int64_t{8} << 20) / Types::factor_bytes;
+/// Stretches of the inner dimension that tasks take together where they share B. More of them write C less often; for
+/// the fast products of bfloat16 that is what counts.
+template <class Types>
+constexpr std::int64_t shared_stretches = Types::converts ? 16 : 2;
 /// Elements of all partial sums of a product whose inner dimension is split.
 template <class Types>
 constexpr std::int64_t partial_elements = (std::int64_t{8} << 20) /
@@ -353,7 +358,7 @@ void pack_shared_b(const GemmKernels<Types>& kernels, const GemmOperand<typename
 /// One large product: B is packed once for all tasks, as much of it at a time as the last-level cache holds.
 template <class Types>
 void multiply_sharing_b(const GemmKernels<Types>& kernels, Plan plan, const Product<Types>& product) {
-  const std::int64_t deepest = std::min(product.k, 2 * depth_block<Types>);
+  const std::int64_t deepest = std::min(product.k, shared_stretches<Types> * depth_block<Types>);
   const std::int64_t block = column_block(kernels);
   const std::int64_t widest = std::max<std::int64_t>(shared_elements<Types> / deepest / block, 1) * block;
   const std::int64_t depth_parts = ceil_divide(product.k, deepest);

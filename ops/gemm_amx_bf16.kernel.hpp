@@ -10,6 +10,7 @@ namespace lintel::kernels::LINTEL_ISA {
 
 constexpr int tile_size = 16;
 constexpr int gemm_tile_side = 2 * tile_size;
+constexpr int tile_prefetched_steps = 2;
 
 /// All registers whole: palette 1, 64 bytes in each of 16 rows.
 struct alignas(64) TileConfiguration {
@@ -60,7 +61,11 @@ template <int RowTiles, int ColumnTiles>
     if constexpr (two_rows && two_columns) _tile_loadd(3, lower + 64, task.start_stride);
   }
   const char *a = task.a, *b = task.b;
-  for (std::int64_t step = 0; step < task.steps; ++step, a += 64, b += tile_size * task.b_stride) {
+  const std::int64_t b_step = tile_size * task.b_stride;
+  for (std::int64_t step = 0; step < task.steps; ++step, a += 64, b += b_step) {
+    // B comes from the second-level cache: its next rows are asked for, one line each.
+    for (std::int64_t line = 0; line < b_step; line += 64)
+      __builtin_prefetch(b + tile_prefetched_steps * b_step + line);
     _tile_loadd(6, b, task.b_stride);
     _tile_loadd(4, a, task.a_stride);
     _tile_dpbf16ps(0, 4, 6);
