@@ -26,24 +26,30 @@
 #include <lintel/ops/dropout.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/feature_map.hpp>
+#include <lintel/ops/feed_forward.hpp>
 #include <lintel/ops/index.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/layer_norm.hpp>
 #include <lintel/ops/linear.hpp>
+#include <lintel/ops/linear_cross_entropy.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/mse.hpp>
+#include <lintel/ops/projections.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/rms_norm.hpp>
+#include <lintel/ops/rotary.hpp>
 #include <lintel/ops/sequences.hpp>
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
 #include <lintel/nn/attention.hpp>
+#include <lintel/nn/attention_state.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/dropout.hpp>
 #include <lintel/nn/embedding.hpp>
+#include <lintel/nn/feature_layers.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/feed_forward.hpp>
 #include <lintel/nn/init.hpp>
@@ -54,9 +60,13 @@
 #include <lintel/nn/parameters.hpp>
 #include <lintel/nn/safetensors.hpp>
 #include <lintel/nn/schedule.hpp>
+#include <lintel/nn/swiglu.hpp>
 #include <lintel/nn/training.hpp>
 
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
+#include <lintel/models/language_model_state.hpp>
+#include <lintel/models/llama.hpp>
 #include <lintel/models/token_embedding.hpp>
+#include <lintel/models/transformer_options.hpp>

@@ -20,16 +20,19 @@ lintel_room(core
     visit.hpp
   PRIVATE
     atomic_file.hpp
+    cpu_limits.hpp
     simd.hpp
     simd_math.isa.hpp
     simd_native.isa.hpp
     simd_shared.isa.hpp
     simd_vec.isa.hpp
     simd_xsimd.isa.hpp
+    team.hpp
     utf8.hpp
   SOURCES
     atomic_file.cpp
     bfloat16_unit.cpp
+    cpu_limits.cpp
     dtype.cpp
     isa.cpp
     matmul_precision.cpp
@@ -38,6 +41,7 @@ lintel_room(core
     print.cpp
     random.cpp
     shape.cpp
+    team.cpp
     tensor.cpp
     utf8.cpp)
 
@@ -64,29 +68,38 @@ lintel_room(ops
     dropout.hpp
     elementwise.hpp
     feature_map.hpp
-    feature_map_head.hpp
+    feed_forward.hpp
     index.hpp
     kernel_attention.hpp
     layer_norm.hpp
     linear.hpp
+    linear_cross_entropy.hpp
     matmul.hpp
     mse.hpp
+    projections.hpp
     reduce.hpp
     rms_norm.hpp
-    sequence_pieces.hpp
+    rotary.hpp
     sequences.hpp
     shape_ops.hpp
     softmax.hpp
     softmax_attention.hpp
   PRIVATE
+    activation.kernel.hpp
+    activation_kernels.hpp
     attention_inputs.hpp
+    attention_state.hpp
+    attention_state.kernel.hpp
     bfloat16.kernel.hpp
     bfloat16_unit.isa.hpp
     checks.hpp
+    class_labels.hpp
     cross_entropy.kernel.hpp
     dropout.kernel.hpp
+    dropout_mask.hpp
     elementwise.kernel.hpp
     feature_map.kernel.hpp
+    feature_map_head.hpp
     gemm.hpp
     gemm.kernel.hpp
     gemm_amx_bf16.kernel.hpp
@@ -101,22 +114,29 @@ lintel_room(ops
     kernel_table.hpp
     kernels.isa.hpp
     layer_norm.kernel.hpp
+    logit_row.hpp
+    linear_pass.hpp
     mse.kernel.hpp
+    optimiser.kernel.hpp
+    optimiser_factors.hpp
     products.hpp
     rms_norm.kernel.hpp
     row_blocks.hpp
     rows.kernel.hpp
     scratch.hpp
+    sequence_pieces.hpp
     softmax.kernel.hpp
     softmax_attention.kernel.hpp
     strided_loop.hpp
     vector_loop.kernel.hpp
   SOURCES
     attention_inputs.cpp
+    attention_state.cpp
     cross_entropy.cpp
     dropout.cpp
     elementwise.cpp
     feature_map.cpp
+    feed_forward.cpp
     gemm.cpp
     gemm_bfloat16.cpp
     index.cpp
@@ -124,10 +144,14 @@ lintel_room(ops
     kernel_table.cpp
     layer_norm.cpp
     linear.cpp
+    linear_cross_entropy.cpp
+    linear_pass.cpp
     matmul.cpp
     mse.cpp
+    projections.cpp
     reduce.cpp
     rms_norm.cpp
+    rotary.cpp
     sequences.cpp
     shape_ops.cpp
     softmax.cpp
@@ -143,10 +167,12 @@ lintel_room(ops
 lintel_room(nn
   PUBLIC
     attention.hpp
+    attention_state.hpp
     block.hpp
     clip.hpp
     dropout.hpp
     embedding.hpp
+    feature_layers.hpp
     feature_maps.hpp
     feed_forward.hpp
     init.hpp
@@ -157,16 +183,22 @@ lintel_room(nn
     parameters.hpp
     safetensors.hpp
     schedule.hpp
+    swiglu.hpp
     training.hpp
   PRIVATE
+    attention_memory.hpp
+    joined_tensors.hpp
     json_scanner.hpp
     safetensors_header.hpp
   SOURCES
     attention.cpp
+    attention_memory.cpp
+    attention_state.cpp
     block.cpp
     clip.cpp
     dropout.cpp
     embedding.cpp
+    feature_layers.cpp
     feature_maps.cpp
     feed_forward.cpp
     init.cpp
@@ -176,18 +208,25 @@ lintel_room(nn
     optimiser.cpp
     safetensors.cpp
     safetensors_header.cpp
-    schedule.cpp)
+    schedule.cpp
+    swiglu.cpp)
 
 lintel_room(models
   PUBLIC
     batch.hpp
     classifier.hpp
     language_model.hpp
+    language_model_state.hpp
+    llama.hpp
     token_embedding.hpp
+    transformer_options.hpp
   SOURCES
     classifier.cpp
     language_model.cpp
-    token_embedding.cpp)
+    language_model_state.cpp
+    llama.cpp
+    token_embedding.cpp
+    transformer_options.cpp)
 
 lintel_room(train
   PRIVATE
@@ -223,6 +262,7 @@ lintel_room(train
     run_report.hpp
     sampling.hpp
     settings.hpp
+    stop_strings.hpp
     streams.hpp
     task.hpp
     text_source.hpp
@@ -263,6 +303,7 @@ lintel_room(train
     run_log.cpp
     run_report.cpp
     sampling.cpp
+    stop_strings.cpp
     task.cpp
     text_source.cpp
     text_table.cpp
@@ -273,6 +314,7 @@ lintel_room(train
 
 lintel_room(tools
   PRIVATE
+    bench_generate.hpp
     bench_limits.hpp
     bench_model.hpp
     bench_timing.hpp
@@ -280,12 +322,14 @@ lintel_room(tools
     setting_options.hpp
   SOURCES
     bench_command.cpp
+    bench_generate.cpp
     bench_limits.cpp
     bench_model.cpp
     command.cpp
     data_command.cpp
     eval_command.cpp
     generate_command.cpp
+    import_command.cpp
     info_command.cpp
     main.cpp
     predict_command.cpp

@@ -2,43 +2,20 @@
 #include <atomic>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <limits>
+#include <lintel/core/cpu_limits.hpp>
 #include <lintel/core/error.hpp>
 #include <lintel/core/parallel.hpp>
+#include <lintel/core/team.hpp>
 #include <mutex>
-#include <string>
-#include <thread>
+#include <utility>
 #include <vector>
-
-#ifdef __linux__
-#include <sched.h>
-#endif
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 namespace lintel {
 namespace parallel_detail {
 
 /// Below this many elementary operations a second thread costs more to wake than it saves.
-[[maybe_unused]] constexpr double worth_a_thread = 30000;  // without OpenMP nobody asks
-
-/// The cores that a cgroup quota leaves to this process; the largest integer where there is none.
-int cgroup_cores() {
-  std::ifstream limit("/sys/fs/cgroup/cpu.max");
-  double quota = 0, period = 0;
-  if (!(limit >> quota >> period) || period <= 0) return std::numeric_limits<int>::max();  // "max" is no number
-  return std::max(1, static_cast<int>(quota / period));
-}
-
-int cores_of_affinity() {
-#ifdef __linux__
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
+constexpr double worth_a_thread = 30000;
 
 int default_threads() {
   if (const char* text = std::getenv("LINTEL_THREADS")) {
@@ -49,7 +26,7 @@ int default_threads() {
     }
     return static_cast<int>(count);
   }
-  return std::min(cores_of_affinity(), cgroup_cores());
+  return available_cores();
 }
 
 std::atomic<int>& chosen_threads() {
@@ -59,6 +36,7 @@ std::atomic<int>& chosen_threads() {
 
 thread_local bool inside_region = false;
 thread_local int used_last = 1;
+thread_local int limit = std::numeric_limits<int>::max();
 
 /// The exception of the lowest task index.
 class FirstFailure {
@@ -82,7 +60,7 @@ class FirstFailure {
 /// The tasks of a region, a contiguous share for each thread. A thread that is done with its own share goes on with
 /// what the others have left, so that one slow core does not keep all waiting. The first task of a share is its
 /// owner's: no thread is woken in vain.
-class [[maybe_unused]] Shares {
+class Shares {
  public:
   /// At least as many tasks as shares.
   Shares(std::int64_t tasks, int count) : shares_(static_cast<std::size_t>(count)) {
@@ -114,12 +92,51 @@ class [[maybe_unused]] Shares {
   std::vector<Share> shares_;
 };
 
+/// A loop, and what becomes of it.
+struct Loop {
+  std::int64_t tasks;
+  void (*task)(void*, std::int64_t);
+  void* context;
+  FirstFailure failure = {};
+  int team = 1;  // threads that ran
+
+  void run(std::int64_t index) {
+    try {
+      task(context, index);
+    } catch (...) {
+      failure.keep(index, std::current_exception());
+    }
+  }
+
+  void run_alone() {
+    const bool outer = std::exchange(inside_region, true);
+    for (std::int64_t index = 0; index < tasks; ++index) run(index);
+    inside_region = outer;
+  }
+
+  /// False where the team is not to be had.
+  bool run_together(int wanted) {
+    struct Together {
+      Loop& loop;
+      Shares shares;
+    } together{*this, Shares(tasks, wanted)};
+    const auto work = [](void* of, int rank, int size) {
+      auto& [loop, shares] = *static_cast<Together*>(of);
+      if (rank == 0) loop.team = size;
+      inside_region = true;
+      shares.work(rank, size, [&loop](std::int64_t index) { loop.run(index); });
+      inside_region = false;
+    };
+    return detail::run_on_team(wanted, work, &together);
+  }
+};
+
 }  // namespace parallel_detail
 
 int threads() {
   std::atomic<int>& chosen = parallel_detail::chosen_threads();
   if (chosen.load() == 0) chosen.store(parallel_detail::default_threads());
-  return chosen.load();
+  return std::min(chosen.load(), parallel_detail::limit);
 }
 
 void set_threads(int count) {
@@ -129,43 +146,23 @@ void set_threads(int count) {
 
 int threads_used_last() { return parallel_detail::used_last; }
 
+ThreadLimit::ThreadLimit(int count) : outer_(parallel_detail::limit) {
+  if (count < 1) fail("ThreadLimit: count is ", count, ", at least 1 wanted");
+  parallel_detail::limit = std::min(outer_, count);
+}
+
+ThreadLimit::~ThreadLimit() { parallel_detail::limit = outer_; }
+
 void detail::run_parallel(std::int64_t tasks, double cost_per_task, void (*task)(void*, std::int64_t), void* context) {
   using namespace parallel_detail;
-  FirstFailure failure;
-  auto run = [&](std::int64_t index) {
-    try {
-      task(context, index);
-    } catch (...) {
-      failure.keep(index, std::current_exception());
-    }
-  };
-#ifdef _OPENMP
-  const double total_cost = cost_per_task * static_cast<double>(tasks);
-  const auto worth = static_cast<std::int64_t>(std::min(total_cost / worth_a_thread, 1e6)) + 1;
-  const auto team = static_cast<int>(std::min({static_cast<std::int64_t>(threads()), tasks, worth}));
-  if (team > 1 && !inside_region) {
-    Shares shares(tasks, team);
-#pragma omp parallel num_threads(team)
-    {
-      inside_region = true;
-      shares.work(omp_get_thread_num(), omp_get_num_threads(), run);
-      inside_region = false;
-#pragma omp master
-      used_last = omp_get_num_threads();
-    }
-    failure.rethrow();
-    return;
-  }
-#endif
-  (void)cost_per_task;
-  const bool outermost = !inside_region;
-  inside_region = true;
-  for (std::int64_t index = 0; index < tasks; ++index) run(index);
-  if (outermost) {
-    inside_region = false;
-    used_last = 1;
-  }
-  failure.rethrow();
+  Loop loop{tasks, task, context};
+  const auto worth =
+      static_cast<std::int64_t>(std::min(cost_per_task * static_cast<double>(tasks) / worth_a_thread, 1e6)) + 1;
+  const bool is_outermost = !inside_region;
+  const auto wanted = is_outermost ? static_cast<int>(std::min({std::int64_t{threads()}, tasks, worth})) : 1;
+  if (wanted < 2 || !loop.run_together(wanted)) loop.run_alone();
+  if (is_outermost) used_last = loop.team;
+  loop.failure.rethrow();
 }
 
 }  // namespace lintel

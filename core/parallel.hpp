@@ -8,8 +8,9 @@
 
 namespace lintel {
 
-/// The number of threads that `parallel_for` may use. The default is `LINTEL_THREADS` if set (obeyed as it is), else
-/// the number of cores clamped to this process's affinity and cgroup quota.
+/// The number of threads that a `parallel_for` started here may use: `set_threads`, or by default `LINTEL_THREADS` if
+/// set (obeyed as it is), else the number of cores clamped to this process's affinity and cgroup quota; and no more
+/// than a `ThreadLimit` of this thread allows.
 int threads();
 
 /// Sets the number of threads; an explicit count is obeyed, above the number of cores too. Throws `Error` below 1.
@@ -17,6 +18,20 @@ void set_threads(int count);
 
 /// The number of distinct threads that ran tasks of the most recent `parallel_for` started by this thread.
 int threads_used_last();
+
+/// While it lives, the parallel loops that this thread starts use at most `count` threads; of nested limits the lowest
+/// holds. A program with threads of its own gives each a limit of 1: then every one computes where it stands, and none
+/// waits for another. Throws `Error` below 1.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int count);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int outer_;
+};
 
 namespace detail {
 void run_parallel(std::int64_t tasks, double cost_per_task, void (*task)(void* context, std::int64_t index),
@@ -26,7 +41,8 @@ void run_parallel(std::int64_t tasks, double cost_per_task, void (*task)(void* c
 /// Calls `task(i)` for every i in [0, tasks), each exactly once, in any order and on any thread.
 /// `cost_per_task` is a rough count of elementary operations in one task; no more threads are woken than the whole is
 /// worth. Cut work by shape only, never by `threads()`: then the bits of a result do not depend on the thread count.
-/// A nested call runs serially. If tasks throw, all others still run and the exception of the lowest index is rethrown.
+/// A nested call runs serially, and so does one that another thread makes while the threads are at work. If tasks
+/// throw, all others still run and the exception of the lowest index is rethrown.
 template <class Task>
 void parallel_for(std::int64_t tasks, double cost_per_task, Task&& task) {
   struct Context {

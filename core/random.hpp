@@ -13,7 +13,8 @@ std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low
 /// A stream of random numbers that is a pure function of its seed. A value: a copy continues the same stream.
 class Rng {
  public:
-  explicit Rng(std::uint64_t seed) : key_(seed) {}
+  /// The stream of a seed, as it is after `position` calls of `next`.
+  explicit Rng(std::uint64_t seed, std::uint64_t position = 0) : key_(seed), position_(position) {}
 
   /// What names the stream; with a counter it addresses every number of every stream derived from it.
   std::uint64_t key() const { return key_; }

@@ -159,17 +159,10 @@ struct Logarithm {
   vec<T> whole, rest;
 };
 
-/// log(u) + correction for a positive finite u and a small correction. With u = 2^e·(1 + f), 1 + f in [√½, √2), and
-/// s = f/(2 + f), log(1 + f) = f − f²/2 + s·(f²/2 + z·L(z)), z = s²: 2^-30, 2^-59.
+/// log(1 + f) + correction for 1 + f in [√½, √2) and a small correction. With s = f/(2 + f), log(1 + f) is
+/// f − f²/2 + s·(f²/2 + z·L(z)), z = s²: 2^-30, 2^-59.
 template <class T>
-LINTEL_INLINE Logarithm<T> logarithm(vec<T> u, vec<T> correction) {
-  constexpr T smallest_normal = for_type<T>(1.17549435082228751e-38, 2.22507385850720138e-308);
-  constexpr int lift = simd::ieee<T>::mantissa_bits;
-  const auto denormal = u < smallest_normal;
-  vec<T> e;
-  const vec<T> f = split_exponent(select(denormal, u * T(std::int64_t{1} << lift), u), e) - 1;
-  e -= select(denormal, T(lift), 0);
-
+LINTEL_INLINE vec<T> log_of_sum(vec<T> f, vec<T> correction) {
   const vec<T> s = f / (2 + f);
   const vec<T> z = s * s;
   vec<T> series;
@@ -181,8 +174,20 @@ LINTEL_INLINE Logarithm<T> logarithm(vec<T> u, vec<T> correction) {
                    2.22221985999212474e-01, 1.81835631807038156e-01, 1.53140749748132354e-01, 1.47957451552512415e-01);
   }
   const vec<T> half_square = 0.5 * f * f;
-  const vec<T> small = fma(s, fma(z, series, half_square), fma(e, ln2_low<T>, correction));
-  return {e * ln2_high<T>, f - (half_square - small)};
+  return f - (half_square - fma(s, fma(z, series, half_square), correction));
+}
+
+/// log(u) + correction for a positive finite u = 2^e·(1 + f) and a small correction.
+template <class T>
+LINTEL_INLINE Logarithm<T> logarithm(vec<T> u, vec<T> correction) {
+  constexpr T smallest_normal = for_type<T>(1.17549435082228751e-38, 2.22507385850720138e-308);
+  constexpr int lift = simd::ieee<T>::mantissa_bits;
+  const auto denormal = u < smallest_normal;
+  vec<T> e;
+  const vec<T> f = split_exponent(select(denormal, u * T(std::int64_t{1} << lift), u), e) - 1;
+  e -= select(denormal, T(lift), 0);
+
+  return {e * ln2_high<T>, log_of_sum(f, fma(e, ln2_low<T>, correction))};
 }
 
 /// −∞ at 0, NaN below.
@@ -201,6 +206,14 @@ LINTEL_INLINE vec<T> log1p(vec<T> x) {
   const Logarithm<T> parts = logarithm(u, lost / u);
   const vec<T> finite = select(x == -1, -infinity<T>, parts.whole + parts.rest);
   return select(x < -1, not_a_number<T>, select(x < infinity<T>, finite, x));
+}
+
+/// log(1 + x) for 0 ≤ x ≤ 1: what `log1p` does for others is left out.
+template <class T>
+LINTEL_INLINE vec<T> log1p_of_fraction(vec<T> x) {
+  const auto above = x > T(0.41421356237309504880);  // 1 + x > √2, and counts as 2·(1 + f)
+  const vec<T> f = select(above, 0.5 * x - 0.5, x);
+  return select(above, ln2_high<T>, 0) + log_of_sum(f, select(above, ln2_low<T>, 0));
 }
 
 // ---- Powers --------------------------------------------------------------------------------------------------------
@@ -272,10 +285,15 @@ LINTEL_INLINE vec<T> times_sigmoid(vec<T> factor, Exponential<T> e, typename vec
   return select(negative, scale_by_power(fma(t, e.fraction, t), e.exponent), t);
 }
 
-/// 1/(1 + e^−x).
+/// 1/(1 + e^−x), for a negative x times e^x. There what the sum 1 + e^−|x| lost by rounding is made up for, or the
+/// errors of four roundings could meet.
 template <class T>
 LINTEL_INLINE vec<T> sigmoid(vec<T> x) {
-  return times_sigmoid(vec<T>(1), exponential(bound_exponent(-abs(x)), vec<T>::zero()), x < 0);
+  const Exponential<T> e = exponential(bound_exponent(-abs(x)), vec<T>::zero());
+  const vec<T> power = scale_by_power(e.fraction + 1, e.exponent), sum = 1 + power;
+  const vec<T> inverse = 1 / sum, lost = power - (sum - 1);
+  const vec<T> fraction = fnma(inverse * lost, e.fraction + 1, e.fraction);
+  return select(x < 0, scale_by_power(fma(inverse, fraction, inverse), e.exponent), inverse);
 }
 
 /// x·σ(z), where z has the sign of x. x is bounded where that is 0, so that −∞ gives 0.
@@ -293,7 +311,7 @@ LINTEL_INLINE vec<T> silu(vec<T> x) {
 /// log(1 + e^x) as max(x, 0) + log(1 + e^−|x|): finite for every finite x.
 template <class T>
 LINTEL_INLINE vec<T> softplus(vec<T> x) {
-  return select(x < 0, 0, x) + log1p(exp(-abs(x)));
+  return select(x < 0, 0, x) + log1p_of_fraction(exp(-abs(x)));
 }
 
 // ---- The normal distribution ---------------------------------------------------------------------------------------
@@ -334,24 +352,24 @@ LINTEL_INLINE vec<T> tail_argument(vec<T> x) {
   return at_most(abs(x), for_type<T>(15, 40));
 }
 
-/// x + x·E(x²) for |x| < 0.75: 2^-29, 2^-56. Beyond, 1 − 2·P(X > √2·|x|) with the sign of x.
+/// x + x·E(x²) for |x| < 1: 2^-29, 2^-56. Beyond, 1 − 2·P(X > √2·|x|) with the sign of x.
 template <class T>
 LINTEL_INLINE vec<T> erf(vec<T> x) {
   const vec<T> z = x * x;
   vec<T> series;
   if constexpr (is_float<T>) {
-    series = polynomial(z, 1.283791661e-01f, -3.761262000e-01f, 1.128337905e-01f, -2.683434263e-02f, 5.113174673e-03f,
-                        -6.737724761e-04f);
+    series = polynomial(z, 1.283791657e-01f, -3.761262582e-01f, 1.128358514e-01f, -2.685381182e-02f, 5.188327621e-03f,
+                        -8.010194131e-04f, 7.853865931e-05f);
   } else {
-    series = polynomial(z, 1.28379167095512586e-01, -3.76126389031841757e-01, 1.12837916709788572e-01,
-                        -2.68661706502819689e-02, 5.22397768188946187e-03, -8.54833053500017180e-04,
-                        1.20554629260303151e-04, -1.49284829229012769e-05, 1.64948232167723775e-06,
-                        -1.64719789420110512e-07, 1.33490276114308385e-08);
+    series = polynomial(z, 1.28379167095512566e-01, -3.76126389031835196e-01, 1.12837916709441872e-01,
+                        -2.68661706431118090e-02, 5.22397760612108378e-03, -8.54832592943635229e-04,
+                        1.20552935805359090e-04, -1.49247123724630386e-05, 1.64471324522644027e-06,
+                        -1.62063206036970567e-07, 1.37110104198004534e-08, -7.77952523213064599e-10);
   }
   const vec<T> magnitude = abs(x);
   const vec<T> bounded = at_most(magnitude, T(6));  // erf(6) is 1 in double
   const vec<T> beyond = times_gaussian(scaled_tail(bounded * T(1.41421356237309504880)), bounded, T(1));
-  return select(magnitude < 0.75, fma(x, series, x), copysign(1 - 2 * beyond, x));
+  return select(magnitude < 1, fma(x, series, x), copysign(1 - 2 * beyond, x));
 }
 
 /// The erf form of GELU, x·P(X ≤ x) (Hendrycks and Gimpel 2016), as max(x, 0) − b·P(X > b), b = |x|: nothing cancels in

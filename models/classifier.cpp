@@ -8,7 +8,9 @@ namespace classifier_detail {
 ClassifierConfig completed(ClassifierConfig config) {
   if (config.vocab < 1) fail("classifier: vocab is ", config.vocab, ", at least 1 wanted");
   if (config.classes < 1) fail("classifier: classes is ", config.classes, ", at least 1 wanted");
-  if (config.max_length < 1) fail("classifier: max_length is ", config.max_length, ", at least 1 wanted");
+  check_options("classifier", config.options);
+  const bool learned = config.options.positions == "learned";
+  if (learned && config.max_length < 1) fail("classifier: max_length is ", config.max_length, ", at least 1 wanted");
   if (config.hidden < 1) fail("classifier: hidden is ", config.hidden, ", at least 1 wanted");
   if (config.mlp < 0) fail("classifier: mlp is ", config.mlp, ", at least 1 wanted, or 0 for four times hidden");
   if (config.pooling != "cls" && config.pooling != "mean") {
@@ -19,16 +21,11 @@ ClassifierConfig completed(ClassifierConfig config) {
 }
 
 TokenEmbeddingConfig embedding_config(const ClassifierConfig& config) {
-  return {
-      .vocab = config.vocab, .max_length = config.max_length, .hidden = config.hidden, .cls = config.pooling == "cls"};
-}
-
-nn::TransformerBlockConfig block_config(const ClassifierConfig& config) {
-  return {.hidden = config.hidden,
-          .mlp = config.mlp,
-          .heads = config.heads,
-          .attention = config.attention,
-          .dropout = config.dropout};
+  return {.vocab = config.vocab,
+          .max_length = config.max_length,
+          .hidden = config.hidden,
+          .cls = config.pooling == "cls",
+          .learned_positions = config.options.positions == "learned"};
 }
 
 }  // namespace classifier_detail
@@ -36,9 +33,9 @@ nn::TransformerBlockConfig block_config(const ClassifierConfig& config) {
 Classifier::Classifier(const ClassifierConfig& given, Rng& rng)
     : config(classifier_detail::completed(given)),
       embedding(classifier_detail::embedding_config(config), rng),
-      blocks(nn::make_blocks(config.blocks, classifier_detail::block_config(config), rng)),
-      norm(config.hidden),
-      head(config.hidden, config.mlp, config.classes, rng) {}
+      blocks(nn::make_blocks(config.blocks, block_config(config), rng)),
+      norm(config.hidden, norm_options(config.options)),
+      head(config.hidden, config.mlp, config.classes, rng, {.bias = !config.options.bias_free}) {}
 
 Tensor Classifier::operator()(const Packed& tokens, const std::optional<nn::Training>& training) const {
   return classify(embedding(tokens), training);

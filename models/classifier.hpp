@@ -6,6 +6,7 @@
 
 #include <lintel/models/batch.hpp>
 #include <lintel/models/token_embedding.hpp>
+#include <lintel/models/transformer_options.hpp>
 #include <lintel/nn/block.hpp>
 
 namespace lintel::models {
@@ -13,7 +14,7 @@ namespace lintel::models {
 struct ClassifierConfig {
   std::int64_t vocab = 0;       ///< token ids are 0 … vocab − 1
   std::int64_t classes = 0;     ///< labels are 0 … classes − 1
-  std::int64_t max_length = 0;  ///< tokens of the longest sequence
+  std::int64_t max_length = 0;  ///< tokens of the longest sequence, where positions are learned
   std::int64_t hidden = 128;    ///< a multiple of heads
   std::int64_t mlp = 0;         ///< 0: four times hidden
   std::int64_t heads = 4;
@@ -21,14 +22,16 @@ struct ClassifierConfig {
   nn::AttentionConfig attention = nn::KernelAttentionConfig{};
   double dropout = 0;           ///< in the feedforward networks
   std::string pooling = "cls";  ///< what the head sees: "cls", a trained first vector, or "mean" over the tokens
+  TransformerOptions options = {};
 };
 
 /// Linear(hidden → mlp), GELU, Linear(mlp → classes).
 struct ClassifierHead {
   nn::Linear dense, out;
 
-  ClassifierHead(std::int64_t hidden, std::int64_t mlp, std::int64_t classes, Rng& rng)
-      : dense(hidden, mlp, rng), out(mlp, classes, rng) {}
+  ClassifierHead(std::int64_t hidden, std::int64_t mlp, std::int64_t classes, Rng& rng,
+                 const nn::LinearOptions& linear = {})
+      : dense(hidden, mlp, rng, linear), out(mlp, classes, rng, linear) {}
 
   Tensor operator()(const Tensor& pooled) const { return out(dense(pooled, Activation::gelu)); }
 
@@ -38,20 +41,20 @@ struct ClassifierHead {
   }
 };
 
-/// Embedding, pre-norm blocks, a last LayerNorm, pooling, head.
+/// Embedding, pre-norm blocks, a last norm, pooling, head.
 /// Source: the models of Long Range Arena (Tay et al., ICLR 2021) with the attention exchanged.
 struct Classifier {
   ClassifierConfig config;
   TokenEmbedding embedding;
   std::vector<nn::TransformerBlock> blocks;
-  nn::LayerNorm norm;
+  nn::Norm norm;
   ClassifierHead head;
 
   /// Throws `Error` for a size below 1, heads that do not divide hidden, or a name that is not among the choices.
   Classifier(const ClassifierConfig& config, Rng& rng);
 
-  /// Logits (B, classes). Throws `Error` for no sequence, an empty one, one longer than max_length, or an id outside of
-  /// the vocabulary.
+  /// Logits (B, classes). Throws `Error` for no sequence, an empty one, one longer than max_length where positions are
+  /// learned, or an id outside of the vocabulary.
   Tensor operator()(const Packed& tokens, const std::optional<nn::Training>& training = std::nullopt) const;
   /// The same for ids (B, N), of which the first lengths[i] of row i count (none given: all). What stands in padding
   /// has no influence, but must be ids of the vocabulary.

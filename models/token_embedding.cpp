@@ -1,5 +1,6 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/models/token_embedding.hpp>
+#include <lintel/nn/attention_memory.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/index.hpp>
 #include <lintel/ops/shape_ops.hpp>
@@ -7,23 +8,26 @@
 namespace lintel::models {
 namespace token_embedding_detail {
 
-void check_lengths(const Sequences& sequences, std::int64_t max_length) {
+void check_not_empty(const Sequences& sequences) {
   if (sequences.count() == 0) fail("model: the batch holds no sequence, at least one wanted");
   for (std::int64_t i = 0; i < sequences.count(); ++i) {
-    const std::int64_t length = sequences.length(i);
-    if (length == 0) fail("model: sequence ", i, " is empty, at least one token wanted");
+    if (sequences.length(i) == 0) fail("model: sequence ", i, " is empty, at least one token wanted");
+  }
+}
+
+/// `lengths` are the tokens before each sequence, or undefined.
+void check_lengths(const Sequences& sequences, const Tensor& lengths, std::int64_t max_length) {
+  for (std::int64_t i = 0; i < sequences.count(); ++i) {
+    const std::int64_t before = lengths.defined() ? lengths.data<std::int64_t>()[i] : 0;
+    const std::int64_t length = before + sequences.length(i);
     if (length > max_length) fail("model: sequence ", i, " has ", length, " tokens, at most ", max_length, " wanted");
   }
 }
 
-/// For every row its place in its sequence; 0 in padding.
-Tensor position_ids(const Sequences& sequences) {
-  const Tensor ids = zeros({sequences.rows()}, DType::int64);
-  auto* const place = write<std::int64_t>(ids, "position_ids");
-  for (std::int64_t i = 0; i < sequences.count(); ++i) {
-    for (std::int64_t row = sequences.begin(i); row < sequences.end(i); ++row) place[row] = row - sequences.begin(i);
-  }
-  return ids;
+Sequences sequences_of(const Packed& packed) {
+  const Sequences sequences = Sequences::packed(packed.offsets);
+  if (packed.ids.rank() == 1 && packed.ids.size() == sequences.rows()) return sequences;
+  fail("model: ids have shape ", packed.ids.shape(), ", (", sequences.rows(), ",) wanted as the offsets tell");
 }
 
 /// The packed layout with one more row in front of every sequence.
@@ -38,17 +42,17 @@ Sequences with_a_row_in_front(const Tensor& offsets) {
 }  // namespace token_embedding_detail
 
 TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng)
-    : tokens(config.vocab, config.hidden, rng),
-      positions(config.max_length, config.hidden, rng, {.standard_deviation = 0}) {
+    : tokens(config.vocab, config.hidden, rng) {
+  if (config.learned_positions) {
+    positions = nn::Embedding(config.max_length, config.hidden, rng, {.standard_deviation = 0});
+  }
   if (config.cls) cls = nn::Embedding(1, config.hidden, rng).weight;
 }
 
 EmbeddedTokens TokenEmbedding::operator()(const Packed& packed) const {
   const LayerScope scope("embedding");
-  const Sequences sequences = Sequences::packed(packed.offsets);
-  if (packed.ids.rank() != 1 || packed.ids.size() != sequences.rows()) {
-    fail("model: ids have shape ", packed.ids.shape(), ", (", sequences.rows(), ",) wanted as the offsets tell");
-  }
+  const Sequences sequences = token_embedding_detail::sequences_of(packed);
+  token_embedding_detail::check_not_empty(sequences);
   const Tensor vectors = embed(packed.ids, sequences);
   if (!cls.defined()) return {vectors, sequences};
   const Sequences after = token_embedding_detail::with_a_row_in_front(packed.offsets);
@@ -60,6 +64,7 @@ EmbeddedTokens TokenEmbedding::operator()(const Tensor& ids, const std::vector<s
   if (ids.rank() != 2) fail("model: ids have shape ", ids.shape(), ", (B, N) wanted");
   const std::int64_t batch = ids.size(0), length = ids.size(1), hidden = tokens.weight.size(1);
   const Sequences sequences = Sequences::padded(batch, length, lengths);
+  token_embedding_detail::check_not_empty(sequences);
   const Tensor vectors = embed(reshape(ids, {batch * length}), sequences);
   if (!cls.defined()) return {reshape(vectors, {batch, length, hidden}), sequences};
   std::vector<std::int64_t> longer = lengths;
@@ -68,9 +73,16 @@ EmbeddedTokens TokenEmbedding::operator()(const Tensor& ids, const std::vector<s
   return {reshape(put_cls_in_front(vectors, sequences, after), {batch, length + 1, hidden}), after};
 }
 
-Tensor TokenEmbedding::embed(const Tensor& ids, const Sequences& sequences) const {
-  token_embedding_detail::check_lengths(sequences, positions.weight.size(0));
-  return tokens(ids) + positions(token_embedding_detail::position_ids(sequences));
+EmbeddedTokens TokenEmbedding::read_on(const Packed& packed, const Tensor& lengths) const {
+  const LayerScope scope("embedding");
+  const Sequences sequences = token_embedding_detail::sequences_of(packed);
+  return {embed(packed.ids, sequences, lengths), sequences};
+}
+
+Tensor TokenEmbedding::embed(const Tensor& ids, const Sequences& sequences, const Tensor& lengths) const {
+  if (!positions) return tokens(ids);
+  token_embedding_detail::check_lengths(sequences, lengths, positions->weight.size(0));
+  return tokens(ids) + (*positions)(nn::positions_of_rows(lengths, sequences));
 }
 
 /// Every row of the result is a row of [vectors; cls]: the vector that was there before, or cls. Padding takes cls too.

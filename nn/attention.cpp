@@ -1,27 +1,79 @@
 #include <lintel/autograd/tape.hpp>
 #include <lintel/nn/attention.hpp>
+#include <lintel/nn/attention_memory.hpp>
+#include <lintel/ops/attention_state.hpp>
 #include <lintel/ops/kernel_attention.hpp>
+#include <lintel/ops/projections.hpp>
+#include <lintel/ops/rotary.hpp>
 #include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
 namespace lintel::nn {
 namespace attention_detail {
 
-std::int64_t head_dim(std::int64_t hidden, std::int64_t heads) {
+/// Sizes that fit each other.
+struct Heads {
+  std::int64_t heads, kv_heads, head_dim;
+
+  std::int64_t query_size() const { return heads * head_dim; }
+  std::int64_t key_size() const { return kv_heads * head_dim; }
+};
+
+Heads checked_heads(std::int64_t hidden, std::int64_t heads, const HeadOptions& options) {
   if (hidden < 1 || heads < 1 || hidden % heads != 0) {
     fail("attention: hidden size ", hidden, " does not divide into ", heads, " heads");
   }
-  return hidden / heads;
+  const std::int64_t kv_heads = options.kv_heads == 0 ? heads : options.kv_heads, head_dim = hidden / heads;
+  if (kv_heads < 1 || heads % kv_heads != 0) {
+    fail("attention: ", heads, " heads cannot share ", kv_heads, " heads of keys and values, a divisor wanted");
+  }
+  if (!(options.rotary_base >= 0)) fail("attention: rotary_base is ", options.rotary_base, ", 0 or more wanted");
+  if (options.rotary_base > 0 && head_dim % 2 != 0) {
+    fail("attention: rotary positions turn pairs, and head_dim is ", head_dim, ", an even number wanted");
+  }
+  return {heads, kv_heads, head_dim};
 }
 
 FeatureMapOptions feature_map_options(const KernelAttentionConfig& config) {
   return {.kind = config.feature_map, .layers = config.layers, .bias = config.bias, .dropout = config.dropout};
 }
 
-Tensor split_heads(const Tensor& x, std::int64_t heads) {
-  const std::int64_t hidden = x.size(-1);
-  if (x.rank() == 2) return reshape(x, {x.size(0), heads, hidden / heads});
-  return reshape(x, {x.size(0), x.size(1), heads, hidden / heads});
+/// (…, count·head_dim) → (…, count, head_dim).
+Tensor split_heads(const Tensor& x, std::int64_t count) {
+  const std::int64_t head_dim = x.size(-1) / count;
+  if (x.rank() == 2) return reshape(x, {x.size(0), count, head_dim});
+  return reshape(x, {x.size(0), x.size(1), count, head_dim});
+}
+
+/// (…, kv_heads, d) → (…, heads, d): each head as often as heads of queries share it.
+Tensor repeat_heads(const Tensor& x, std::int64_t heads) {
+  const std::int64_t kv_heads = x.size(-2), head_dim = x.size(-1);
+  if (kv_heads == heads) return x;
+  const std::int64_t rows = kv_heads == 0 ? 0 : x.size() / (kv_heads * head_dim);
+  const Tensor once = reshape(x, {rows, kv_heads, 1, head_dim});
+  const Tensor repeated = broadcast_to(once, {rows, kv_heads, heads / kv_heads, head_dim});
+  return reshape(repeated, x.shape().with(-2, heads));
+}
+
+/// Queries (…, heads, head_dim), keys and values (…, kv_heads, head_dim).
+struct Projected {
+  Tensor queries, keys, values;
+};
+
+/// What `attention`, of either kind, projects x to; `lengths` are the tokens before each sequence, or undefined.
+template <class SomeAttention>
+Projected project(const SomeAttention& attention, const Tensor& x, const Sequences& sequences, const Tensor& lengths) {
+  std::vector<Projection> layers;
+  for (const Linear* layer : {&attention.q, &attention.k, &attention.v}) layers.push_back({layer->weight, layer->bias});
+  const std::vector<Tensor> projected = projections(x, layers);
+  Projected result{split_heads(projected[0], attention.heads), split_heads(projected[1], attention.kv_heads),
+                   split_heads(projected[2], attention.kv_heads)};
+  if (attention.rotary_base > 0) {
+    const Tensor positions = positions_of_rows(lengths, sequences);
+    result.queries = rotary(result.queries, positions, {.base = attention.rotary_base});
+    result.keys = rotary(result.keys, positions, {.base = attention.rotary_base});
+  }
+  return result;
 }
 
 void check_input(const Tensor& x, std::int64_t hidden) {
@@ -30,63 +82,148 @@ void check_input(const Tensor& x, std::int64_t hidden) {
   fail("attention: input has shape ", x.shape(), ", (T, ", hidden, ") or (B, N, ", hidden, ") wanted");
 }
 
+/// x as (rows, hidden), after the checks that reading with a state needs.
+Tensor checked_rows(const Tensor& x, const Sequences& sequences, const AttentionState& state, std::int64_t hidden) {
+  check_input(x, hidden);
+  check_state(state, sequences);
+  const Tensor rows = reshape(x, {-1, x.size(-1)});
+  if (rows.size(0) == sequences.rows()) return rows;
+  fail("attention: the input ", x.shape(), " has ", rows.size(0), " rows, the sequences ", sequences.rows());
+}
+
+/// The memory of the kind that an attention needs.
+template <class Memory>
+Memory& memory_of(AttentionState& state) {
+  if (auto* memory = std::get_if<Memory>(&state.memory)) return *memory;
+  fail("attention: the state is one of the other kind of attention");
+}
+
+void check_streams(std::int64_t streams) {
+  if (streams < 0) fail("attention: a state of ", streams, " streams, 0 or more wanted");
+}
+
+void refuse_tapes(const std::vector<Tensor>& read) {
+  if (is_recording(read)) fail("attention: a state has no derivatives, and a tape watches what is read with it");
+}
+
+/// Whether every sequence is one token.
+bool one_token_each(const Sequences& sequences) {
+  return sequences.rows() == sequences.count() && sequences.longest() <= 1;
+}
+
 }  // namespace attention_detail
 
 KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
-                                 const KernelAttentionConfig& config)
-    : q(hidden, hidden, rng),
-      k(hidden, hidden, rng),
-      v(hidden, hidden, rng),
-      o(hidden, hidden, rng),
-      feature_map(head_count, attention_detail::head_dim(hidden, head_count), rng,
-                  attention_detail::feature_map_options(config)),
+                                 const KernelAttentionConfig& config, const HeadOptions& options)
+    : q(hidden, attention_detail::checked_heads(hidden, head_count, options).query_size(), rng, {options.bias}),
+      k(hidden, attention_detail::checked_heads(hidden, head_count, options).key_size(), rng, {options.bias}),
+      v(hidden, k.weight.size(0), rng, {options.bias}),
+      o(hidden, hidden, rng, {options.bias}),
+      feature_map(head_count, hidden / head_count, rng, attention_detail::feature_map_options(config)),
       heads(head_count),
+      kv_heads(attention_detail::checked_heads(hidden, head_count, options).kv_heads),
+      rotary_base(options.rotary_base),
       epsilon(config.epsilon) {}
 
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                    const std::optional<Training>& training) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const Tensor queries = attention_detail::split_heads(q(x), heads), keys = attention_detail::split_heads(k(x), heads),
-               values = attention_detail::split_heads(v(x), heads);
+  const auto [queries, unrepeated_keys, unrepeated_values] = attention_detail::project(*this, x, sequences, Tensor());
+  const Tensor keys = attention_detail::repeat_heads(unrepeated_keys, heads);
+  const Tensor values = attention_detail::repeat_heads(unrepeated_values, heads);
   const KernelAttentionOptions options{.causal = causal, .epsilon = epsilon};
+  const std::vector<FeatureMapLayer> stack = feature_map.stack();
   // Dropout inside of φ needs φ's inputs as a whole.
   const bool drops = training.has_value() && feature_map.dropout.rate > 0;
-  const Tensor found =
-      drops ? kernel_attention(feature_map(queries, child_of(training, 0)), feature_map(keys, child_of(training, 1)),
-                               values, sequences, sequences, options)
-            : kernel_attention(queries, keys, values, sequences, sequences, options, feature_map.stack());
+  const Tensor found = drops || stack.empty()
+                           ? kernel_attention(feature_map(queries, child_of(training, 0)),
+                                              feature_map(keys, child_of(training, 1), FeatureRole::key), values,
+                                              sequences, sequences, options)
+                           : kernel_attention(queries, keys, values, sequences, sequences, options, stack);
+  return o(reshape(found, x.shape()));
+}
+
+Tensor KernelAttention::orthogonality_penalty() const {
+  const Tensor penalty = feature_map.orthogonality_penalty();
+  return penalty.defined() ? penalty : scalar(0, q.weight.dtype());
+}
+
+AttentionState KernelAttention::empty_state(std::int64_t streams) const {
+  attention_detail::check_streams(streams);
+  const DType dtype = q.weight.dtype();
+  const std::int64_t head_dim = q.weight.size(0) / heads, features = feature_map.features(head_dim);
+  return {zeros({streams}, DType::int64),
+          KernelMemory{zeros({streams, heads, features, head_dim}, dtype), zeros({streams, heads, features}, dtype)}};
+}
+
+Tensor KernelAttention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
+  const Tensor rows = attention_detail::checked_rows(x, sequences, state, q.weight.size(-1));
+  auto& memory = attention_detail::memory_of<KernelMemory>(state);
+  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, state.lengths);
+  const Tensor phi_q = feature_map(queries);
+  const Tensor phi_k = feature_map(attention_detail::repeat_heads(keys, heads), std::nullopt, FeatureRole::key);
+  const Tensor repeated_values = attention_detail::repeat_heads(values, heads);
+  attention_detail::refuse_tapes({phi_q, phi_k, repeated_values});
+  own_buffer(memory.matrix);
+  own_buffer(memory.vector);
+  const KernelSums sums{memory.matrix, memory.vector};
+  const Tensor found = attention_detail::one_token_each(sequences)
+                           ? kernel_attention_step(phi_q, phi_k, repeated_values, epsilon, sums)
+                           : kernel_attention_prefill(phi_q, phi_k, repeated_values, sequences, epsilon, sums);
+  count_read(state, sequences);
   return o(reshape(found, x.shape()));
 }
 
 SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
-                                   const SoftmaxAttentionConfig&)
-    : q(hidden, hidden, rng),
-      k(hidden, hidden, rng),
-      v(hidden, hidden, rng),
-      o(hidden, hidden, rng),
-      heads(head_count) {
-  attention_detail::head_dim(hidden, head_count);
-}
+                                   const SoftmaxAttentionConfig&, const HeadOptions& options)
+    : q(hidden, attention_detail::checked_heads(hidden, head_count, options).query_size(), rng, {options.bias}),
+      k(hidden, attention_detail::checked_heads(hidden, head_count, options).key_size(), rng, {options.bias}),
+      v(hidden, k.weight.size(0), rng, {options.bias}),
+      o(hidden, hidden, rng, {options.bias}),
+      heads(head_count),
+      kv_heads(attention_detail::checked_heads(hidden, head_count, options).kv_heads),
+      rotary_base(options.rotary_base) {}
 
 Tensor SoftmaxAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>&) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const Tensor queries = attention_detail::split_heads(q(x), heads);
-  const Tensor keys = attention_detail::split_heads(k(x), heads);
-  const Tensor values = attention_detail::split_heads(v(x), heads);
-  const Tensor found = softmax_attention(queries, keys, values, sequences, sequences, {.causal = causal});
+  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, Tensor());
+  const Tensor found =
+      softmax_attention(queries, attention_detail::repeat_heads(keys, heads),
+                        attention_detail::repeat_heads(values, heads), sequences, sequences, {.causal = causal});
+  return o(reshape(found, x.shape()));
+}
+
+AttentionState SoftmaxAttention::empty_state(std::int64_t streams) const {
+  attention_detail::check_streams(streams);
+  const Tensor nothing = zeros({streams, kv_heads, 0, q.weight.size(0) / heads}, q.weight.dtype());
+  return {zeros({streams}, DType::int64), SoftmaxMemory{nothing, clone(nothing)}};
+}
+
+Tensor SoftmaxAttention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
+  const Tensor rows = attention_detail::checked_rows(x, sequences, state, q.weight.size(-1));
+  auto& memory = attention_detail::memory_of<SoftmaxMemory>(state);
+  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, state.lengths);
+  attention_detail::refuse_tapes({queries, keys, values});
+  make_room(memory, longest_after(state, sequences));
+  const KeyValueCache cache{memory.keys, memory.values};
+  const auto* const lengths = state.lengths.data<std::int64_t>();
+  append_to_cache(keys, values, sequences, lengths, cache);
+  const Tensor found = softmax_attention_cached(queries, sequences, lengths, cache);
+  count_read(state, sequences);
   return o(reshape(found, x.shape()));
 }
 
 Tensor SoftmaxAttention::orthogonality_penalty() const { return scalar(0, q.weight.dtype()); }
 
-Attention::Attention(std::int64_t hidden, std::int64_t heads, Rng& rng, const AttentionConfig& config)
+Attention::Attention(std::int64_t hidden, std::int64_t heads, Rng& rng, const AttentionConfig& config,
+                     const HeadOptions& options)
     : kind(std::visit(
           [&](const auto& chosen) -> std::variant<KernelAttention, SoftmaxAttention> {
             using Config = std::remove_cvref_t<decltype(chosen)>;
             using Chosen =
                 std::conditional_t<std::is_same_v<Config, KernelAttentionConfig>, KernelAttention, SoftmaxAttention>;
-            return Chosen(hidden, heads, rng, chosen);
+            return Chosen(hidden, heads, rng, chosen, options);
           },
           config)) {}
 
@@ -94,6 +231,15 @@ Tensor Attention::operator()(const Tensor& x, const Sequences& sequences, bool c
                              const std::optional<Training>& training) const {
   const LayerScope scope("attention");
   return std::visit([&](const auto& attention) { return attention(x, sequences, causal, training); }, kind);
+}
+
+AttentionState Attention::empty_state(std::int64_t streams) const {
+  return std::visit([&](const auto& attention) { return attention.empty_state(streams); }, kind);
+}
+
+Tensor Attention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
+  const LayerScope scope("attention");
+  return std::visit([&](const auto& attention) { return attention.read(x, sequences, state); }, kind);
 }
 
 Tensor Attention::orthogonality_penalty() const {

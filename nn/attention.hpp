@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include <lintel/nn/attention_state.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/linear.hpp>
 #include <lintel/ops/sequences.hpp>
@@ -12,7 +13,7 @@ namespace lintel::nn {
 
 /// Attention in O(N): weights φ(q)·φ(k) with a trained feature map φ, shared by the queries and keys of a head.
 struct KernelAttentionConfig {
-  std::string feature_map = "glu";  ///< "linear", "glu" or "lowrank_glu"
+  std::string feature_map = "glu";  ///< one of `feature_map_kinds`
   int layers = 1;                   ///< of the feature map
   bool bias = false;                ///< in the feature map
   double dropout = 0;               ///< on the input of every layer of the feature map
@@ -24,24 +25,45 @@ struct SoftmaxAttentionConfig {};
 
 using AttentionConfig = std::variant<KernelAttentionConfig, SoftmaxAttentionConfig>;
 
+/// The heads of an attention of either kind.
+struct HeadOptions {
+  /// Heads of keys and values; consecutive heads of queries share one. A divisor of the heads, or 0: as many.
+  /// Source: Ainslie et al., "GQA", arXiv 2305.13245.
+  std::int64_t kv_heads = 0;
+  bool bias = true;        ///< in the projections
+  double rotary_base = 0;  ///< of `rotary`, which turns queries and keys by their place in their sequence; 0: not
+};
+
 /// The projections of hidden vectors to queries, keys and values of all heads, and of what the heads found back.
-/// With head_dim = hidden / heads, column h·head_dim + i of a projection is element i of head h.
+/// With head_dim = hidden / heads, column h·head_dim + i of a projection is element i of head h. Keys and values that
+/// several heads share are seen by each through its own feature map.
 struct KernelAttention {
   Linear q, k, v, o;
   FeatureMap feature_map;
-  std::int64_t heads;
-  double epsilon;
+  std::int64_t heads, kv_heads;
+  double rotary_base, epsilon;
 
-  /// Throws `Error` unless head_count divides hidden, or for a config out of range.
-  KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const KernelAttentionConfig& config = {});
+  /// Throws `Error` unless head_count divides hidden and kv_heads divides head_count, for rotary positions with an odd
+  /// head_dim, or for a config out of range.
+  KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const KernelAttentionConfig& config = {},
+                  const HeadOptions& options = {});
 
   /// x (T, hidden) packed or (B, N, hidden) padded → the same shape. With `causal` a row sees itself and what stands
   /// before it in its sequence. Rows outside every sequence get the bias of `o`.
   Tensor operator()(const Tensor& x, const Sequences& sequences, bool causal = false,
                     const std::optional<Training>& training = std::nullopt) const;
 
-  /// See `FeatureMap`.
-  Tensor orthogonality_penalty() const { return feature_map.orthogonality_penalty(); }
+  /// The memory of streams that have read nothing.
+  AttentionState empty_state(std::int64_t streams) const;
+  /// Causal attention to all that the streams of `state` have read and to x (T, hidden) or (B, N, hidden), their next
+  /// tokens, which the state then has read too: sequence i belongs to stream i and may be empty. One token of each
+  /// stream is read by the recurrence, more of them in chunks; the result is that of reading all at once, up to
+  /// rounding. Throws `Error` for a state of another kind or shape, and where a tape watches: states have no
+  /// derivatives.
+  Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
+
+  /// See `FeatureMap`; zero where the map has no orthogonal matrices.
+  Tensor orthogonality_penalty() const;
 
   static void visit(auto& self, auto&& f) {
     f("q", self.q);
@@ -54,14 +76,20 @@ struct KernelAttention {
 
 struct SoftmaxAttention {
   Linear q, k, v, o;
-  std::int64_t heads;
+  std::int64_t heads, kv_heads;
+  double rotary_base;
 
-  /// Throws `Error` unless head_count divides hidden.
-  SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const SoftmaxAttentionConfig& config = {});
+  /// Throws `Error` as `KernelAttention` does.
+  SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const SoftmaxAttentionConfig& config = {},
+                   const HeadOptions& options = {});
 
   /// As `KernelAttention`; there is nothing that acts in training only.
   Tensor operator()(const Tensor& x, const Sequences& sequences, bool causal = false,
                     const std::optional<Training>& training = std::nullopt) const;
+
+  /// As `KernelAttention`; the memory is a cache of keys and values, and grows with the tokens read.
+  AttentionState empty_state(std::int64_t streams) const;
+  Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
 
   /// Zero: there is no feature map.
   Tensor orthogonality_penalty() const;
@@ -78,10 +106,14 @@ struct SoftmaxAttention {
 struct Attention {
   std::variant<KernelAttention, SoftmaxAttention> kind;
 
-  Attention(std::int64_t hidden, std::int64_t heads, Rng& rng, const AttentionConfig& config = {});
+  Attention(std::int64_t hidden, std::int64_t heads, Rng& rng, const AttentionConfig& config = {},
+            const HeadOptions& options = {});
 
   Tensor operator()(const Tensor& x, const Sequences& sequences, bool causal = false,
                     const std::optional<Training>& training = std::nullopt) const;
+
+  AttentionState empty_state(std::int64_t streams) const;
+  Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
 
   Tensor orthogonality_penalty() const;
 

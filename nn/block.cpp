@@ -5,16 +5,22 @@
 namespace lintel::nn {
 
 TransformerBlock::TransformerBlock(const TransformerBlockConfig& config, Rng& rng)
-    : norm1(config.hidden),
-      attention(config.hidden, config.heads, rng, config.attention),
-      norm2(config.hidden),
-      feed_forward(config.hidden, config.mlp, rng, config.dropout) {}
+    : norm1(config.hidden, config.norm),
+      attention(config.hidden, config.heads, rng, config.attention, config.head),
+      norm2(config.hidden, config.norm),
+      feed_forward(config.hidden, config.mlp, rng,
+                   {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias}) {}
 
 Tensor TransformerBlock::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>& training) const {
   const Tensor attended = x + attention(norm1(x), sequences, causal, child_of(training, 0));
   const LayerScope scope("feed_forward");
-  return attended + feed_forward(norm2(attended), child_of(training, 1));
+  return feed_forward(norm2(attended), child_of(training, 1), attended);
+}
+
+Tensor TransformerBlock::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
+  const Tensor attended = x + attention.read(norm1(x), sequences, state);
+  return attended + feed_forward(norm2(attended));
 }
 
 std::vector<TransformerBlock> make_blocks(std::int64_t count, const TransformerBlockConfig& config, Rng& rng) {

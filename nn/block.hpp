@@ -4,8 +4,8 @@
 #include <vector>
 
 #include <lintel/nn/attention.hpp>
-#include <lintel/nn/feed_forward.hpp>
 #include <lintel/nn/norm.hpp>
+#include <lintel/nn/swiglu.hpp>
 
 namespace lintel::nn {
 
@@ -15,21 +15,28 @@ struct TransformerBlockConfig {
   std::int64_t heads = 4;
   AttentionConfig attention = KernelAttentionConfig{};
   double dropout = 0;  ///< in the feedforward network
+  HeadOptions head = {};
+  NormOptions norm = {};
+  std::string feed_forward = "gelu";  ///< "gelu" or "swiglu"
+  bool bias = true;                   ///< in the feedforward network
 };
 
 /// x ← x + attention(norm1(x)), x ← x + feed_forward(norm2(x)).
 /// Source: the pre-norm form of Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
 struct TransformerBlock {
-  LayerNorm norm1;
+  Norm norm1;
   Attention attention;
-  LayerNorm norm2;
-  FeedForward feed_forward;
+  Norm norm2;
+  Mlp feed_forward;
 
   TransformerBlock(const TransformerBlockConfig& config, Rng& rng);
 
   /// x (T, hidden) packed or (B, N, hidden) padded → the same shape; see `KernelAttention` for `causal`.
   Tensor operator()(const Tensor& x, const Sequences& sequences, bool causal = false,
                     const std::optional<Training>& training = std::nullopt) const;
+
+  /// The same of the next tokens of the streams of `state`; see `KernelAttention::read`.
+  Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
 
   static void visit(auto& self, auto&& f) {
     f("norm1", self.norm1);

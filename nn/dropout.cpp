@@ -1,5 +1,4 @@
 #include <lintel/nn/dropout.hpp>
-#include <lintel/ops/dropout.hpp>
 
 namespace lintel::nn {
 
@@ -9,6 +8,10 @@ Dropout::Dropout(double drop_rate) : rate(drop_rate) {
 
 Tensor Dropout::operator()(const Tensor& x, const std::optional<Training>& training) const {
   return training && rate > 0 ? dropout(x, rate, training->dropout_key()) : x;
+}
+
+DropoutMask Dropout::mask(const std::optional<Training>& training) const {
+  return training ? DropoutMask{rate, training->dropout_key()} : DropoutMask{};
 }
 
 }  // namespace lintel::nn

@@ -3,6 +3,7 @@
 
 #include <lintel/core/tensor.hpp>
 #include <lintel/nn/training.hpp>
+#include <lintel/ops/dropout.hpp>
 
 namespace lintel::nn {
 
@@ -16,6 +17,9 @@ struct Dropout {
 
   /// x → the same shape.
   Tensor operator()(const Tensor& x, const std::optional<Training>& training) const;
+
+  /// What an op with dropout in it shall drop.
+  DropoutMask mask(const std::optional<Training>& training) const;
 
   static void visit(auto&, auto&&) {}
 };

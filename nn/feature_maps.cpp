@@ -10,12 +10,53 @@ namespace lintel::nn {
 namespace feature_maps_detail {
 
 FeatureLayer make_layer(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options) {
-  if (options.kind == "linear") return LinearFeatureLayer(heads, head_dim, rng, options.bias);
-  if (options.kind == "glu") return GluFeatureLayer(heads, head_dim, rng, options.bias);
-  if (options.kind != "lowrank_glu") {
-    fail("feature_map: unknown kind \"", options.kind, "\", one of linear, glu, lowrank_glu wanted");
+  const std::string& kind = options.kind;
+  if (kind == "linear") return LinearFeatureLayer(heads, head_dim, rng, options.bias);
+  if (kind == "glu") return GluFeatureLayer(heads, head_dim, rng, options.bias);
+  if (kind == "lowrank_glu") return LowrankGluFeatureLayer(heads, head_dim, rng, options.bias);
+  if (kind == "residual") return ResidualFeatureLayer(heads, head_dim, rng, options.bias);
+  if (kind == "mlp") return MlpFeatureLayer(head_dim, rng, options.bias);
+  if (options.layers > 1) fail("feature_map: ", kind, " is one layer, ", options.layers, " were asked for");
+  if (kind == "elu") return EluFeatureLayer{};
+  if (kind == "relu") return ReluFeatureLayer{};
+  if (kind == "favor") return FavorFeatureLayer(heads, head_dim);
+  return HedgehogFeatureLayer(heads, head_dim);
+}
+
+void check_kind(const std::string& kind) {
+  std::string choices;
+  for (const std::string& each : feature_map_kinds()) {
+    if (kind == each) return;
+    choices += (choices.empty() ? "" : ", ") + each;
   }
-  return LowrankGluFeatureLayer(heads, head_dim, rng, options.bias);
+  fail("feature_map: unknown kind \"", kind, "\", one of ", choices, " wanted");
+}
+
+/// The matrices that start orthogonal; undefined for a layer without.
+template <class Layer>
+Tensor orthogonal_weight(const Layer& layer) {
+  if constexpr (requires { layer.weight; }) {
+    return layer.weight;
+  } else {
+    return Tensor();
+  }
+}
+
+/// f of layer `i`.
+FeatureActivation activation_of(std::size_t i, std::size_t layers) {
+  return i + 1 == layers ? FeatureActivation::softplus : FeatureActivation::none;
+}
+
+/// Layers that are one for queries and keys do not ask which they are given.
+template <class Layer>
+Tensor apply(const Layer& layer, const Tensor& x, FeatureActivation activation, FeatureRole role) {
+  if constexpr (requires { layer.with(activation); }) {
+    return layer.with(activation)(x);
+  } else if constexpr (requires { layer(x, activation, role); }) {
+    return layer(x, activation, role);
+  } else {
+    return layer(x, activation);
+  }
 }
 
 Tensor identity_matrix(std::int64_t size, DType dtype) {
@@ -28,6 +69,12 @@ Tensor identity_matrix(std::int64_t size, DType dtype) {
 }
 
 }  // namespace feature_maps_detail
+
+const std::vector<std::string>& feature_map_kinds() {
+  static const std::vector<std::string> kinds = {"linear", "glu",  "lowrank_glu", "residual", "mlp",
+                                                 "elu",    "relu", "favor",       "hedgehog"};
+  return kinds;
+}
 
 LinearFeatureLayer::LinearFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool with_bias)
     : weight(orthogonal({heads, head_dim, head_dim}, rng)) {
@@ -65,6 +112,7 @@ FeatureMapLayer LowrankGluFeatureLayer::with(FeatureActivation activation) const
 FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options)
     : dropout(options.dropout) {
   if (heads < 1 || head_dim < 1) fail("feature_map: ", heads, " heads of size ", head_dim, ", at least 1 of 1 wanted");
+  feature_maps_detail::check_kind(options.kind);
   if (options.layers < 1) fail("feature_map: ", options.layers, " layers, at least 1 wanted");
   for (int i = 0; i < options.layers; ++i) {
     layers.push_back(feature_maps_detail::make_layer(heads, head_dim, rng, options));
@@ -74,27 +122,40 @@ FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, cons
 std::vector<FeatureMapLayer> FeatureMap::stack() const {
   std::vector<FeatureMapLayer> stack;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const bool last = i + 1 == layers.size();
-    const auto activation = last ? FeatureActivation::softplus : FeatureActivation::none;
-    stack.push_back(std::visit([&](const auto& layer) { return layer.with(activation); }, layers[i]));
+    const auto add = [&](const auto& layer) {
+      if constexpr (requires { layer.with(FeatureActivation::none); }) {
+        stack.push_back(layer.with(feature_maps_detail::activation_of(i, layers.size())));
+      }
+    };
+    std::visit(add, layers[i]);
   }
   return stack;
 }
 
-Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& training) const {
+Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& training, FeatureRole role) const {
   const LayerScope scope("feature_map");
-  const std::vector<FeatureMapLayer> stacked = stack();
   Tensor features = x;
-  for (std::size_t i = 0; i < stacked.size(); ++i) {
-    features = stacked[i](dropout(features, child_of(training, i)));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const Tensor input = dropout(features, child_of(training, i));
+    const FeatureActivation activation = feature_maps_detail::activation_of(i, layers.size());
+    features = std::visit([&](const auto& layer) { return feature_maps_detail::apply(layer, input, activation, role); },
+                          layers[i]);
   }
   return features;
+}
+
+std::int64_t FeatureMap::features(std::int64_t head_dim) const {
+  const bool twice = std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
+                     std::holds_alternative<HedgehogFeatureLayer>(layers.back());
+  return twice ? 2 * head_dim : head_dim;
 }
 
 Tensor FeatureMap::orthogonality_penalty() const {
   Tensor total;
   for (const FeatureLayer& layer : layers) {
-    const Tensor weight = std::visit([](const auto& kind) { return kind.weight; }, layer);
+    const Tensor weight =
+        std::visit([](const auto& kind) { return feature_maps_detail::orthogonal_weight(kind); }, layer);
+    if (!weight.defined()) continue;
     const Tensor identity = feature_maps_detail::identity_matrix(weight.size(-1), weight.dtype());
     const Tensor penalty = mean(square(matmul(weight, weight, {.transpose_b = true}) - identity));
     total = total.defined() ? total + penalty : penalty;

@@ -1,4 +1,4 @@
-// The trained feature maps φ of kernel attention: small feedforward networks, one per head.
+// The feature maps φ of kernel attention: small feedforward networks, one per head, and what stands beside them.
 // Source: Yorsh, Kovalenko, "Linear self-attention approximation via trainable feedforward kernel", arXiv 2211.04076.
 #pragma once
 
@@ -8,6 +8,7 @@
 
 #include <lintel/core/random.hpp>
 #include <lintel/nn/dropout.hpp>
+#include <lintel/nn/feature_layers.hpp>
 #include <lintel/ops/feature_map.hpp>
 
 namespace lintel::nn {
@@ -62,31 +63,44 @@ struct LowrankGluFeatureLayer {
   }
 };
 
-using FeatureLayer = std::variant<LinearFeatureLayer, GluFeatureLayer, LowrankGluFeatureLayer>;
+using FeatureLayer =
+    std::variant<LinearFeatureLayer, GluFeatureLayer, LowrankGluFeatureLayer, ResidualFeatureLayer, MlpFeatureLayer,
+                 EluFeatureLayer, ReluFeatureLayer, FavorFeatureLayer, HedgehogFeatureLayer>;
 
 struct FeatureMapOptions {
-  std::string kind = "glu";  ///< "linear", "glu" or "lowrank_glu"
-  int layers = 1;
-  bool bias = false;
-  double dropout = 0;  ///< on the input of every layer
+  std::string kind = "glu";  ///< one of `feature_map_kinds`
+  int layers = 1;            ///< more than one of the trained kinds but "hedgehog"
+  bool bias = false;         ///< has no meaning for "elu", "relu", "favor" and "hedgehog"
+  double dropout = 0;        ///< on the input of every layer
 };
 
-/// A stack of layers. f is the identity in the inner ones and softplus in the last, so that features are positive.
+/// The names of all maps: linear, glu, lowrank_glu, residual, mlp, elu, relu, favor, hedgehog.
+const std::vector<std::string>& feature_map_kinds();
+
+/// A stack of layers of one kind. f is the identity in the inner ones and softplus in the last, so that features are
+/// positive.
 struct FeatureMap {
   std::vector<FeatureLayer> layers;
   Dropout dropout;
 
-  /// Throws `Error` for an unknown kind (the choices are listed), sizes or layers below 1, or a head_dim below 4 for
-  /// "lowrank_glu".
+  /// Throws `Error` for an unknown kind (the choices are listed), sizes or layers below 1, a head_dim below 4 for
+  /// "lowrank_glu", or several layers of a kind that is one.
   FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options = {});
 
-  /// The layers without their dropout, for `kernel_attention` to apply block by block.
+  /// The layers without their dropout, for `kernel_attention` to apply block by block; none for the kinds that are more
+  /// than such layers, whose features `kernel_attention` must be given.
   std::vector<FeatureMapLayer> stack() const;
 
-  /// x (…, heads, head_dim), queries or keys → features of the same shape.
-  Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt) const;
+  /// x (…, heads, head_dim), → features (…, heads, features(head_dim)). Only "favor" and "hedgehog" tell queries from
+  /// keys.
+  Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt,
+                    FeatureRole role = FeatureRole::query) const;
 
-  /// Σ over layers of mean((W Wᵀ − I)²), a scalar to be scaled and added to the loss.
+  /// The number of features that become of head_dim numbers.
+  std::int64_t features(std::int64_t head_dim) const;
+
+  /// Σ over layers of mean((W Wᵀ − I)²), a scalar to be scaled and added to the loss; undefined for a map without
+  /// orthogonal matrices.
   Tensor orthogonality_penalty() const;
 
   static void visit(auto& self, auto&& f) { f("layers", self.layers); }

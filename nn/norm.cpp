@@ -3,6 +3,15 @@
 #include <lintel/ops/rms_norm.hpp>
 
 namespace lintel::nn {
+namespace norm_detail {
+
+std::variant<LayerNorm, RMSNorm> make_norm(std::int64_t hidden, const NormOptions& options) {
+  if (options.kind == "layer") return LayerNorm(hidden, options.epsilon);
+  if (options.kind == "rms") return RMSNorm(hidden, options.epsilon);
+  fail("norm: unknown kind \"", options.kind, "\", one of layer, rms wanted");
+}
+
+}  // namespace norm_detail
 
 LayerNorm::LayerNorm(std::int64_t hidden, double variance_epsilon) : epsilon(variance_epsilon) {
   if (hidden < 1) fail("layer_norm: hidden size is ", hidden, ", at least 1 wanted");
@@ -18,5 +27,11 @@ RMSNorm::RMSNorm(std::int64_t hidden, double square_epsilon) : epsilon(square_ep
 }
 
 Tensor RMSNorm::operator()(const Tensor& x) const { return rms_norm(x, weight, epsilon); }
+
+Norm::Norm(std::int64_t hidden, const NormOptions& options) : kind(norm_detail::make_norm(hidden, options)) {}
+
+Tensor Norm::operator()(const Tensor& x) const {
+  return std::visit([&](const auto& norm) { return norm(x); }, kind);
+}
 
 }  // namespace lintel::nn

@@ -1,6 +1,9 @@
 // Layers that normalise each row.
 #pragma once
 
+#include <string>
+#include <variant>
+
 #include <lintel/core/tensor.hpp>
 
 namespace lintel::nn {
@@ -35,6 +38,27 @@ struct RMSNorm {
   Tensor operator()(const Tensor& x) const;
 
   static void visit(auto& self, auto&& f) { f("weight", self.weight); }
+};
+
+struct NormOptions {
+  std::string kind = "layer";  ///< "layer" or "rms"
+  double epsilon = 1e-6;
+};
+
+/// The norm that options ask for.
+struct Norm {
+  std::variant<LayerNorm, RMSNorm> kind;
+
+  /// Throws `Error` for a size below 1 or an unknown kind (the choices are listed).
+  explicit Norm(std::int64_t hidden, const NormOptions& options = {});
+
+  /// x (…, hidden) → the same shape.
+  Tensor operator()(const Tensor& x) const;
+
+  static void visit(auto& self, auto&& f) {
+    // Through to the members: which kind it is shall not show in their names.
+    std::visit([&](auto& norm) { std::remove_cvref_t<decltype(norm)>::visit(norm, f); }, self.kind);
+  }
 };
 
 }  // namespace lintel::nn

@@ -1,13 +1,12 @@
 #include <cmath>
 #include <set>
 
-#include <lintel/core/parallel.hpp>
+#include <lintel/nn/joined_tensors.hpp>
 #include <lintel/nn/optimiser.hpp>
+#include <lintel/ops/kernel_table.hpp>
 
 namespace lintel::nn {
 namespace optimiser_detail {
-
-constexpr std::int64_t block = 1 << 14;  // elements of one parallel task
 
 void check_option(const char* optimiser, const char* option, double value, double limit) {
   if (value >= 0 && value < limit) return;
@@ -36,10 +35,11 @@ std::vector<Tensor> zeros_like(const std::vector<NamedTensor>& parameters) {
 
 /// Looks everything up before anything is written, so that an error leaves model and state as they were.
 std::vector<Tensor> gradients_in_order(const char* optimiser, const std::vector<NamedTensor>& parameters,
-                                       const Gradients& gradients, double learning_rate) {
+                                       const Gradients& gradients, double learning_rate, double scale) {
   if (!(learning_rate >= 0) || !std::isfinite(learning_rate)) {
     fail(optimiser, ": learning rate is ", learning_rate, ", a finite number from 0 wanted");
   }
+  if (!std::isfinite(scale)) fail(optimiser, ": gradient scale is ", scale, ", a finite number wanted");
   std::vector<Tensor> result;
   for (const auto& [name, parameter] : parameters) {
     if (!gradients.contains(parameter)) {
@@ -50,44 +50,42 @@ std::vector<Tensor> gradients_in_order(const char* optimiser, const std::vector<
   return result;
 }
 
-template <class T>
-void sgd_update(const Tensor& parameter, const Tensor& momentum, const Tensor& gradient, const SgdOptions& options,
-                double learning_rate) {
-  T* const w = write<T>(parameter, "SGD");
-  T* const b = momentum.defined() ? write<T>(momentum, "SGD") : nullptr;
-  const T* const g = gradient.data<T>();
-  const T rate = static_cast<T>(learning_rate), decay = static_cast<T>(options.weight_decay);
-  const T keep = static_cast<T>(options.momentum);
-  parallel_blocks(parameter.size(), block, 2, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      T direction = g[i] + decay * w[i];
-      if (b != nullptr) direction = b[i] = keep * b[i] + direction;
-      w[i] -= rate * direction;
-    }
+/// Calls `update<T>(i, begin, end)` for pieces of every parameter i, T being its type, in one parallel region.
+template <class Update>
+void update_all(const char* optimiser, const std::vector<NamedTensor>& parameters, double cost, const Update& update) {
+  JoinedTensors all;
+  for (const auto& [name, parameter] : parameters) all.add(parameter.size());
+  all.for_each_block(cost, [&](std::int64_t index) {
+    all.for_each_piece(index, [&](std::size_t i, std::int64_t begin, std::int64_t end) {
+      with_float_type(optimiser, parameters[i].tensor.dtype(),
+                      [&]<class T>() { update.template operator()<T>(i, begin, end); });
+    });
   });
 }
 
+/// Where the elements of tensors are written.
+std::vector<void*> elements_to_write(const char* optimiser, const std::vector<Tensor>& tensors) {
+  std::vector<void*> elements;
+  for (const Tensor& x : tensors) elements.push_back(write_bytes(x, x.dtype(), optimiser));
+  return elements;
+}
+
+std::vector<void*> elements_to_write(const char* optimiser, const std::vector<NamedTensor>& tensors) {
+  std::vector<void*> elements;
+  for (const auto& [name, x] : tensors) elements.push_back(write_bytes(x, x.dtype(), optimiser));
+  return elements;
+}
+
 template <class T>
-void adamw_update(const Tensor& parameter, const Tensor& first_moment, const Tensor& second_moment,
-                  const Tensor& gradient, const AdamWOptions& options, double learning_rate, std::int64_t step) {
-  T* const w = write<T>(parameter, "AdamW");
-  T* const m = write<T>(first_moment, "AdamW");
-  T* const v = write<T>(second_moment, "AdamW");
-  const T* const g = gradient.data<T>();
-  const auto t = static_cast<double>(step);
-  const T shrink = static_cast<T>(1 - learning_rate * options.weight_decay);
-  const T new1 = static_cast<T>(1 - options.beta1);
-  const T keep2 = static_cast<T>(options.beta2), new2 = static_cast<T>(1 - options.beta2);
-  const T rate = static_cast<T>(learning_rate / (1 - std::pow(options.beta1, t)));
-  const T correction2 = static_cast<T>(std::sqrt(1 - std::pow(options.beta2, t)));
-  const T epsilon = static_cast<T>(options.epsilon);
-  parallel_blocks(parameter.size(), block, 8, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      m[i] += new1 * (g[i] - m[i]);
-      v[i] = keep2 * v[i] + new2 * g[i] * g[i];
-      w[i] = w[i] * shrink - rate * (m[i] / (std::sqrt(v[i]) / correction2 + epsilon));
-    }
-  });
+AdamWFactors<T> factors_of(const AdamWOptions& options, double learning_rate, double scale, double step) {
+  return {.scale = static_cast<T>(scale),
+          .new1 = static_cast<T>(1 - options.beta1),
+          .keep2 = static_cast<T>(options.beta2),
+          .new2 = static_cast<T>(1 - options.beta2),
+          .shrink = static_cast<T>(1 - learning_rate * options.weight_decay),
+          .rate = static_cast<T>(learning_rate / (1 - std::pow(options.beta1, step))),
+          .inverse_correction = static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, step))),
+          .epsilon = static_cast<T>(options.epsilon)};
 }
 
 }  // namespace optimiser_detail
@@ -100,15 +98,16 @@ SGD::SGD(std::vector<NamedTensor> parameters, const SgdOptions& options)
   if (options.momentum > 0) momentum_ = optimiser_detail::zeros_like(parameters_);
 }
 
-void SGD::step(const Gradients& gradients, double learning_rate) {
-  const auto in_order = optimiser_detail::gradients_in_order("SGD", parameters_, gradients, learning_rate);
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor& parameter = parameters_[i].tensor;
-    const Tensor momentum = momentum_.empty() ? Tensor() : momentum_[i];
-    with_float_type("SGD", parameter.dtype(), [&]<class T>() {
-      optimiser_detail::sgd_update<T>(parameter, momentum, in_order[i], options_, learning_rate);
-    });
-  }
+void SGD::step(const Gradients& gradients, double learning_rate, double gradient_scale) {
+  using namespace optimiser_detail;
+  const auto in_order = gradients_in_order("SGD", parameters_, gradients, learning_rate, gradient_scale);
+  const auto w = elements_to_write("SGD", parameters_), b = elements_to_write("SGD", momentum_);
+  update_all("SGD", parameters_, 2, [&]<class T>(std::size_t i, std::int64_t begin, std::int64_t end) {
+    const SgdFactors<T> factors{static_cast<T>(gradient_scale), static_cast<T>(options_.weight_decay),
+                                static_cast<T>(options_.momentum), static_cast<T>(learning_rate)};
+    active_kernels<T>().sgd_update(in_order[i].data<T>() + begin, static_cast<T*>(w[i]) + begin,
+                                   b.empty() ? nullptr : static_cast<T*>(b[i]) + begin, end - begin, factors);
+  });
 }
 
 AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options)
@@ -124,16 +123,22 @@ AdamW::AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options)
   second_moment_ = optimiser_detail::zeros_like(parameters_);
 }
 
-void AdamW::step(const Gradients& gradients, double learning_rate) {
-  const auto in_order = optimiser_detail::gradients_in_order("AdamW", parameters_, gradients, learning_rate);
-  const std::int64_t step = ++*write<std::int64_t>(step_, "AdamW");
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor& parameter = parameters_[i].tensor;
-    with_float_type("AdamW", parameter.dtype(), [&]<class T>() {
-      optimiser_detail::adamw_update<T>(parameter, first_moment_[i], second_moment_[i], in_order[i], options_,
-                                        learning_rate, step);
-    });
-  }
+void AdamW::step(const Gradients& gradients, double learning_rate, double gradient_scale) {
+  using namespace optimiser_detail;
+  const auto in_order = gradients_in_order("AdamW", parameters_, gradients, learning_rate, gradient_scale);
+  const auto step = static_cast<double>(++*write<std::int64_t>(step_, "AdamW"));
+  const auto w = elements_to_write("AdamW", parameters_);
+  const auto m = elements_to_write("AdamW", first_moment_), v = elements_to_write("AdamW", second_moment_);
+  const auto factors32 = factors_of<float>(options_, learning_rate, gradient_scale, step);
+  const auto factors64 = factors_of<double>(options_, learning_rate, gradient_scale, step);
+  update_all("AdamW", parameters_, 4, [&]<class T>(std::size_t i, std::int64_t begin, std::int64_t end) {
+    const AdamWFactors<T>* factors = nullptr;
+    if constexpr (sizeof(T) == sizeof(float)) factors = &factors32;
+    if constexpr (sizeof(T) == sizeof(double)) factors = &factors64;
+    active_kernels<T>().adamw_update(in_order[i].data<T>() + begin, static_cast<T*>(w[i]) + begin,
+                                     static_cast<T*>(m[i]) + begin, static_cast<T*>(v[i]) + begin, end - begin,
+                                     *factors);
+  });
 }
 
 }  // namespace lintel::nn

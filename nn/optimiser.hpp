@@ -24,8 +24,9 @@ class SGD {
   /// Optimises some tensors only. Throws `Error` for options out of range or a tensor that is not floating-point.
   explicit SGD(std::vector<NamedTensor> parameters, const SgdOptions& options = {});
 
-  /// One step. Throws an `Error` that names a parameter without a gradient; then nothing has changed.
-  void step(const Gradients& gradients, double learning_rate);
+  /// One step with the gradients times `gradient_scale`, such as `clip_factor`, which costs nothing here and a pass
+  /// over memory elsewhere. Throws an `Error` that names a parameter without a gradient; then nothing has changed.
+  void step(const Gradients& gradients, double learning_rate, double gradient_scale = 1);
 
   static void visit(auto& self, auto&& f) {
     for (std::size_t i = 0; i < self.momentum_.size(); ++i) {
@@ -61,8 +62,9 @@ class AdamW {
   /// Optimises some tensors only. Throws `Error` for options out of range or a tensor that is not floating-point.
   explicit AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options = {});
 
-  /// One step. Throws an `Error` that names a parameter without a gradient; then nothing has changed.
-  void step(const Gradients& gradients, double learning_rate);
+  /// One step with the gradients times `gradient_scale`, such as `clip_factor`, which costs nothing here and a pass
+  /// over memory elsewhere. Throws an `Error` that names a parameter without a gradient; then nothing has changed.
+  void step(const Gradients& gradients, double learning_rate, double gradient_scale = 1);
 
   static void visit(auto& self, auto&& f) {
     f("step", self.step_);

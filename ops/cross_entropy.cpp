@@ -2,6 +2,7 @@
 #include <vector>
 
 #include <lintel/autograd/tape.hpp>
+#include <lintel/ops/class_labels.hpp>
 #include <lintel/ops/cross_entropy.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/index.hpp>
@@ -15,34 +16,6 @@ namespace lintel {
 namespace cross_entropy_detail {
 
 constexpr double cost = 20;  // operations per element, most of them of the exponential
-
-void check_inputs(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
-  rows_of("cross_entropy", logits, "logits");
-  check_dtype("cross_entropy", labels, DType::int64, "labels");
-  const bool fits = labels.rank() == logits.rank() - 1 &&
-                    std::equal(labels.shape().begin(), labels.shape().end(), logits.shape().begin());
-  if (!fits) {
-    fail("cross_entropy: labels have shape ", labels.shape(), ", logits ", logits.shape(),
-         "; the shape of the logits without its last axis wanted");
-  }
-  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
-    fail("cross_entropy: label_smoothing is ", options.label_smoothing, ", a number in [0, 1] wanted");
-  }
-}
-
-/// The number of rows that are not ignored. Throws `Error` for a label outside the classes.
-std::int64_t count_labels(const Tensor& labels, std::int64_t classes, std::int64_t ignore_index) {
-  const std::int64_t* label = labels.data<std::int64_t>();
-  std::int64_t count = 0;
-  for (std::int64_t row = 0; row < labels.size(); ++row) {
-    if (label[row] == ignore_index) continue;
-    if (label[row] < 0 || label[row] >= classes) {
-      fail("cross_entropy: label ", label[row], " in row ", row, " is outside the classes [0, ", classes, ")");
-    }
-    ++count;
-  }
-  return count;
-}
 
 /// Rows of one task, about 16,000 elements.
 std::int64_t block_of(std::int64_t classes) {
@@ -79,9 +52,9 @@ Tensor dlogits_of(const Backward& b, double factor, const CrossEntropyOptions& o
   T* dx = write<T>(dlogits, "cross_entropy");
   parallel_blocks(
       rows, block_of(classes), cost * static_cast<double>(classes), [&](std::int64_t begin, std::int64_t end) {
-        active_kernels<T>().cross_entropy_backward(x + begin * classes, label + begin, m + begin, s + begin,
-                                                   static_cast<T>(factor), dx + begin * classes, end - begin, classes,
-                                                   options.ignore_index, static_cast<T>(options.label_smoothing));
+        active_kernels<T>().cross_entropy_backward(
+            x + begin * classes, label + begin, m + begin, s + begin, static_cast<T>(factor), dx + begin * classes,
+            end - begin, {0, classes, classes}, options.ignore_index, static_cast<T>(options.label_smoothing));
       });
   return dlogits;
 }
@@ -114,8 +87,9 @@ Tensor definition(const Tensor& logits, const Tensor& labels, std::int64_t count
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) {
   using namespace cross_entropy_detail;
-  check_inputs(logits, labels, options);
-  const std::int64_t count = count_labels(labels, logits.size(-1), options.ignore_index);
+  rows_of("cross_entropy", logits, "logits");
+  check_labels("cross_entropy", logits, "logits", labels, options);
+  const std::int64_t count = count_labels("cross_entropy", labels, logits.size(-1), options.ignore_index);
   Tensor maximum = empty({labels.size()}, logits.dtype()), inverse_sum = empty({labels.size()}, logits.dtype());
   Tensor loss = empty({}, logits.dtype());
   with_float_type("cross_entropy", logits.dtype(), [&]<class T>() {

@@ -7,6 +7,12 @@
 
 namespace lintel {
 
+/// Which elements an op with dropout in it drops: see `dropout`. A rate of 0 drops none.
+struct DropoutMask {
+  double rate = 0;
+  std::uint64_t key = 0;
+};
+
 /// Keeps each element with probability 1 − rate and scales it by 1/(1 − rate); the others become 0.
 /// Element i is kept when word i mod 4 of philox(key, i/4) is at least rate·2³²: the mask is a function of key and
 /// place alone, the same for every thread count, instruction set and type, and no memory is spent on it. The derivative

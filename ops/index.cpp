@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include <lintel/autograd/tape.hpp>
 #include <lintel/core/parallel.hpp>
@@ -9,9 +11,8 @@
 namespace lintel {
 namespace index_detail {
 
-constexpr std::int64_t block = 1 << 14;  // elements of one parallel task
-/// Columns of a table that one task adds up: every task reads all ids in their order, so that no two tasks meet.
-constexpr std::int64_t column_block = 64;
+constexpr std::int64_t block = 1 << 14;    // elements of one parallel task
+constexpr std::int64_t column_block = 64;  // columns of one task where a few rows of a table have most of the sums
 
 void check_ids(const char* op, const Tensor& ids, std::int64_t bound, const char* what) {
   const std::int64_t* values = ids.data<std::int64_t>();
@@ -45,24 +46,74 @@ void take_rows(const Tensor& table, const Tensor& ids, const Tensor& rows) {
   });
 }
 
+/// For every row of a table the positions that name it, in their order: of row r
+/// positions[ends[r − 1]] … positions[ends[r] − 1].
+struct PositionsOfRows {
+  std::vector<std::int64_t> ends, positions;
+
+  PositionsOfRows(const Tensor& ids, std::int64_t rows)
+      : ends(static_cast<std::size_t>(rows)), positions(static_cast<std::size_t>(ids.size())) {
+    const std::int64_t* id = ids.data<std::int64_t>();
+    for (std::int64_t i = 0; i < ids.size(); ++i) ++ends[static_cast<std::size_t>(id[i])];
+    std::int64_t sum = 0;
+    for (std::int64_t& end : ends) sum += std::exchange(end, sum);  // first where the row begins
+    for (std::int64_t i = 0; i < ids.size(); ++i) {
+      positions[static_cast<std::size_t>(ends[static_cast<std::size_t>(id[i])]++)] = i;
+    }
+  }
+
+  std::int64_t begin(std::int64_t row) const { return row == 0 ? 0 : ends[static_cast<std::size_t>(row - 1)]; }
+  std::int64_t end(std::int64_t row) const { return ends[static_cast<std::size_t>(row)]; }
+};
+
+/// A rectangle of a table.
+struct Part {
+  std::int64_t first_row, last_row, first_column, last_column;
+};
+
+/// Cuts a table into tasks of about equal work: rows are taken together until they have enough of it, and cut into
+/// columns where they have too much. Every element is summed in one task, in the order of the positions.
+std::vector<Part> parts_of_table(const PositionsOfRows& where, std::int64_t rows, std::int64_t width) {
+  const std::int64_t enough = std::max<std::int64_t>(1, block / std::max<std::int64_t>(1, width));
+  std::vector<Part> parts;
+  for (std::int64_t first = 0; first < rows;) {
+    std::int64_t last = first, work = 0;
+    for (; last < rows && work < enough; ++last) work += 1 + where.end(last) - where.begin(last);
+    const std::int64_t columns = work < 4 * enough ? std::max<std::int64_t>(1, width) : column_block;
+    for (std::int64_t column = 0; column < width; column += columns) {
+      parts.push_back({first, last, column, std::min(width, column + columns)});
+    }
+    first = last;
+  }
+  return parts;
+}
+
+/// Writes every row of the table once: the sum of the rows whose id it is, or zeros.
 template <class T>
-void add_rows(const Tensor& rows, const Tensor& ids, const Tensor& table) {
+void sum_rows(const Tensor& rows, const Tensor& ids, const Tensor& table) {
   const auto add_into = active_kernels<T>().add_into;
-  const std::int64_t width = table.size(1), count = ids.size();
+  const std::int64_t width = table.size(1);
   const T* from = rows.data<T>();
-  const std::int64_t* id = ids.data<std::int64_t>();
   T* to = write<T>(table, "embedding");
-  const auto cost_per_column = static_cast<double>(count);
-  parallel_blocks(width, column_block, cost_per_column, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = 0; i < count; ++i)
-      add_into(from + i * width + begin, to + id[i] * width + begin, end - begin);
+  const PositionsOfRows where(ids, table.size(0));
+  const std::vector<Part> parts = parts_of_table(where, table.size(0), width);
+  parallel_for(static_cast<std::int64_t>(parts.size()), static_cast<double>(block), [&](std::int64_t index) {
+    const Part& part = parts[static_cast<std::size_t>(index)];
+    const std::int64_t count = part.last_column - part.first_column;
+    for (std::int64_t row = part.first_row; row < part.last_row; ++row) {
+      T* sum = to + row * width + part.first_column;
+      std::fill_n(sum, count, T(0));
+      for (std::int64_t i = where.begin(row); i < where.end(row); ++i) {
+        add_into(from + where.positions[static_cast<std::size_t>(i)] * width + part.first_column, sum, count);
+      }
+    }
   });
 }
 
 /// The adjoint of `embedding`: a table of `count` rows, row v the sum of the rows whose id is v.
 Tensor scatter_rows(const Tensor& rows, const Tensor& ids, std::int64_t count) {
-  Tensor table = zeros({count, rows.size(-1)}, rows.dtype());
-  with_float_type("embedding", rows.dtype(), [&]<class T>() { add_rows<T>(rows, ids, table); });
+  Tensor table = empty({count, rows.size(-1)}, rows.dtype());
+  with_float_type("embedding", rows.dtype(), [&]<class T>() { sum_rows<T>(rows, ids, table); });
   record({.name = "scatter_rows",
           .inputs = {rows},
           .outputs = {table},

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <lintel/ops/activation.hpp>
 #include <lintel/ops/gemm_block.hpp>
+#include <lintel/ops/logit_row.hpp>
+#include <lintel/ops/optimiser_factors.hpp>
 
 namespace lintel {
 
@@ -97,15 +99,11 @@ struct Kernels {
   void (*layer_norm_forward)(const T* x, const T* weight, const T* bias, T* y, T* mean, T* inverse, std::int64_t rows,
                              std::int64_t columns, T epsilon);
   void (*layer_norm_backward)(const T* g, const T* x, const T* weight, const T* mean, const T* inverse, T* dx,
-                              std::int64_t rows, std::int64_t columns);
-  void (*layer_norm_backward_parameters)(const T* g, const T* x, const T* mean, const T* inverse, T* dweight, T* dbias,
-                                         std::int64_t rows, std::int64_t columns);
+                              T* dweight, T* dbias, std::int64_t rows, std::int64_t columns);
   void (*rms_norm_forward)(const T* x, const T* weight, T* y, T* inverse, std::int64_t rows, std::int64_t columns,
                            T epsilon);
-  void (*rms_norm_backward)(const T* g, const T* x, const T* weight, const T* inverse, T* dx, std::int64_t rows,
-                            std::int64_t columns);
-  void (*rms_norm_backward_weight)(const T* g, const T* x, const T* inverse, T* dweight, std::int64_t rows,
-                                   std::int64_t columns);
+  void (*rms_norm_backward)(const T* g, const T* x, const T* weight, const T* inverse, T* dx, T* dweight,
+                            std::int64_t rows, std::int64_t columns);
 
   void (*softmax_forward)(const T* x, T* y, std::int64_t rows, std::int64_t columns);
   void (*softmax_backward)(const T* g, const T* y, T* dx, std::int64_t rows, std::int64_t columns);
@@ -113,26 +111,38 @@ struct Kernels {
   void (*log_softmax_backward)(const T* g, const T* y, T* dx, std::int64_t rows, std::int64_t columns);
   double (*cross_entropy_forward)(const T* logits, const std::int64_t* labels, T* maximum, T* inverse_sum,
                                   std::int64_t rows, std::int64_t classes, std::int64_t ignore_index, T smoothing);
+  void (*cross_entropy_read)(const T* logits, const std::int64_t* labels, LogitRow<T>* read, std::int64_t rows,
+                             ClassBlock classes);
+  double (*cross_entropy_finish)(const LogitRow<T>* read, const std::int64_t* labels, T* maximum, T* inverse_sum,
+                                 std::int64_t rows, std::int64_t classes, std::int64_t ignore_index, T smoothing);
   void (*cross_entropy_backward)(const T* logits, const std::int64_t* labels, const T* maximum, const T* inverse_sum,
-                                 T factor, T* dlogits, std::int64_t rows, std::int64_t classes,
-                                 std::int64_t ignore_index, T smoothing);
+                                 T factor, T* dlogits, std::int64_t rows, ClassBlock classes, std::int64_t ignore_index,
+                                 T smoothing);
 
   T (*squared_distance)(const T* a, const T* b, std::int64_t count);
   void (*scaled_difference)(const T* a, const T* b, T factor, T* target, std::int64_t count);
   void (*dropout)(const T* x, T* y, std::int64_t first, std::int64_t count, std::uint64_t key, std::uint32_t threshold,
                   T scale);
 
+  void (*sgd_update)(const T* g, T* w, T* b, std::int64_t count, const SgdFactors<T>& by);
+  void (*adamw_update)(const T* g, T* w, T* m, T* v, std::int64_t count, const AdamWFactors<T>& by);
+  double (*sum_of_squares)(const T* x, std::int64_t count);
+
+  void (*activation_and_slope)(Activation f, const T* g, const T* u, T* du, T* y, std::int64_t count);
   void (*feature_map_forward)(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, T* y,
                               std::int64_t y_stride, std::int64_t rows, std::int64_t columns);
   void (*feature_map_backward)(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, T* t, std::int64_t rows,
                                std::int64_t columns);
   void (*keep_past)(T* scores, T* sums, std::int64_t size);
   void (*keep_past_backward)(T* dscores, const T* dsums, std::int64_t size);
-  void (*score_weights_forward)(T* scores, T* maximum, T* sum, std::int64_t rows, std::int64_t columns,
-                                std::int64_t first_visible, std::int64_t growth);
+  void (*score_weights_forward)(T* scores, T* maximum, T* sum, T* o, std::int64_t o_stride, std::int64_t values,
+                                std::int64_t rows, std::int64_t columns, std::int64_t first_visible,
+                                std::int64_t growth);
   void (*score_weights_backward)(T* scores, T* dweights, const T* maximum, const T* sum, const T* mean,
                                  std::int64_t rows, std::int64_t columns, std::int64_t first_visible,
                                  std::int64_t growth);
+  void (*attention_state_step)(const T* phi_q, const T* phi_k, const T* v, T* matrix, T* vector, T* o,
+                               std::int64_t features, std::int64_t head_dim, T epsilon);
 };
 
 /// Kernels for bfloat16 numbers.

@@ -22,6 +22,8 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 
 #include <lintel/ops/bfloat16.kernel.hpp>
 
+#include <lintel/ops/activation.kernel.hpp>
+#include <lintel/ops/attention_state.kernel.hpp>
 #include <lintel/ops/cross_entropy.kernel.hpp>
 #include <lintel/ops/dropout.kernel.hpp>
 #include <lintel/ops/feature_map.kernel.hpp>
@@ -29,6 +31,7 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 #include <lintel/ops/kernel_attention.kernel.hpp>
 #include <lintel/ops/layer_norm.kernel.hpp>
 #include <lintel/ops/mse.kernel.hpp>
+#include <lintel/ops/optimiser.kernel.hpp>
 #include <lintel/ops/rms_norm.kernel.hpp>
 #include <lintel/ops/rows.kernel.hpp>
 #include <lintel/ops/softmax.kernel.hpp>
@@ -46,25 +49,30 @@ void fill_fused(Kernels<T>& table) {
   table.add_outer = add_outer<T>;
   table.layer_norm_forward = layer_norm_forward<T>;
   table.layer_norm_backward = layer_norm_backward<T>;
-  table.layer_norm_backward_parameters = layer_norm_backward_parameters<T>;
   table.rms_norm_forward = rms_norm_forward<T>;
   table.rms_norm_backward = rms_norm_backward<T>;
-  table.rms_norm_backward_weight = rms_norm_backward_weight<T>;
   table.softmax_forward = softmax_forward<T>;
   table.softmax_backward = softmax_backward<T>;
   table.log_softmax_forward = log_softmax_forward<T>;
   table.log_softmax_backward = log_softmax_backward<T>;
   table.cross_entropy_forward = cross_entropy_forward<T>;
+  table.cross_entropy_read = cross_entropy_read<T>;
+  table.cross_entropy_finish = cross_entropy_finish<T>;
   table.cross_entropy_backward = cross_entropy_backward<T>;
   table.squared_distance = squared_distance<T>;
   table.scaled_difference = scaled_difference<T>;
   table.dropout = dropout<T>;
+  table.sgd_update = sgd_update<T>;
+  table.adamw_update = adamw_update<T>;
+  table.sum_of_squares = sum_of_squares<T>;
+  table.activation_and_slope = activation_and_slope<T>;
   table.feature_map_forward = feature_map_forward<T>;
   table.feature_map_backward = feature_map_backward<T>;
   table.keep_past = keep_past<T>;
   table.keep_past_backward = keep_past_backward<T>;
   table.score_weights_forward = score_weights_forward<T>;
   table.score_weights_backward = score_weights_backward<T>;
+  table.attention_state_step = attention_state_step<T>;
 }
 
 template <class T>

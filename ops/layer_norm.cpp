@@ -17,49 +17,34 @@ void check_inputs(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   if (!(epsilon > 0)) fail("layer_norm: epsilon is ", epsilon, ", a positive number wanted");
 }
 
+/// Cotangents of x, weight and bias, in one pass over g and x; saved are x, weight, mean and inverse.
 template <class T>
-Tensor dx_of(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& inverse) {
-  const Rows rows = rows_of("layer_norm", x, "x");
-  Tensor dx = empty(x.shape(), x.dtype());
-  const T *upstream = g.data<T>(), *input = x.data<T>(), *w = weight.data<T>(), *m = mean.data<T>(),
-          *s = inverse.data<T>();
-  T* result = write<T>(dx, "layer_norm");
-  for_row_blocks(rows, cost, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t first = begin * rows.columns;
-    active_kernels<T>().layer_norm_backward(upstream + first, input + first, w, m + begin, s + begin, result + first,
-                                            end - begin, rows.columns);
-  });
-  return dx;
-}
-
-/// {dweight, dbias}.
-template <class T>
-std::vector<Tensor> parameter_gradients(const Tensor& g, const Tensor& x, const Tensor& mean, const Tensor& inverse) {
+std::vector<Tensor> gradients_of(const Backward& b) {
+  const Tensor &g = b.cotangent(), &x = b.saved(0), &weight = b.saved(1), &mean = b.saved(2), &inverse = b.saved(3);
   const Rows rows = rows_of("layer_norm", x, "x");
   const std::int64_t columns = rows.columns;
-  const T *upstream = g.data<T>(), *input = x.data<T>(), *m = mean.data<T>(), *s = inverse.data<T>();
-  const Tensor both = sum_of_row_blocks<T>("layer_norm", rows.count, 2 * columns, 4 * static_cast<double>(columns),
-                                           [&](std::int64_t begin, std::int64_t end, T* sums) {
-                                             const std::int64_t first = begin * columns;
-                                             active_kernels<T>().layer_norm_backward_parameters(
-                                                 upstream + first, input + first, m + begin, s + begin, sums,
-                                                 sums + columns, end - begin, columns);
-                                           });
-  return {share_buffer(both, {columns}), share_buffer(both, {columns}, columns)};
+  const T *upstream = g.data<T>(), *input = x.data<T>(), *w = weight.data<T>(), *m = mean.data<T>(),
+          *s = inverse.data<T>();
+  const Tensor dx = b.wants(0) ? empty(x.shape(), x.dtype()) : Tensor();
+  T* result = dx.defined() ? write<T>(dx, "layer_norm") : nullptr;
+  const auto body = [&](std::int64_t begin, std::int64_t end, T* sums) {
+    const std::int64_t first = begin * columns;
+    active_kernels<T>().layer_norm_backward(upstream + first, input + first, w, m + begin, s + begin,
+                                            result ? result + first : nullptr, sums, sums ? sums + columns : nullptr,
+                                            end - begin, columns);
+  };
+  if (!b.wants(1) && !b.wants(2)) {
+    for_row_blocks(rows, cost, [&](std::int64_t begin, std::int64_t end) { body(begin, end, nullptr); });
+    return {dx, Tensor(), Tensor()};
+  }
+  const double row_cost = cost * static_cast<double>(columns);
+  const Tensor both = sum_of_row_blocks<T>("layer_norm", rows.count, 2 * columns, row_cost, body);
+  return {dx, b.wants(1) ? share_buffer(both, {columns}) : Tensor(),
+          b.wants(2) ? share_buffer(both, {columns}, columns) : Tensor()};
 }
 
-/// Cotangents of x, weight and bias; saved are x, weight, mean and inverse.
 std::vector<Tensor> layer_norm_vjp(const Backward& b) {
-  const Tensor &g = b.cotangent(), &x = b.saved(0), &weight = b.saved(1), &mean = b.saved(2), &inverse = b.saved(3);
-  return with_float_type("layer_norm", x.dtype(), [&]<class T>() {
-    std::vector<Tensor> result(3);
-    if (b.wants(0)) result[0] = dx_of<T>(g, x, weight, mean, inverse);
-    if (!b.wants(1) && !b.wants(2)) return result;
-    const std::vector<Tensor> parameters = parameter_gradients<T>(g, x, mean, inverse);
-    if (b.wants(1)) result[1] = parameters[0];
-    if (b.wants(2)) result[2] = parameters[1];
-    return result;
-  });
+  return with_float_type("layer_norm", b.saved(0).dtype(), [&]<class T>() { return gradients_of<T>(b); });
 }
 
 Tensor definition(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {

@@ -22,8 +22,10 @@ void layer_norm_forward(const T* x, const T* weight, const T* bias, T* y, T* mea
                        count;
     const T scale = T(1) / on_scalar(
                                variance + epsilon, [](vec<T> a) __attribute__((always_inline)) { return sqrt(a); });
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          fetch(x + i + ahead);
           const vec<T> normal = (lanes.load(x + i) - vec<T>(center)) * vec<T>(scale);
           lanes.store(y + i, fma(normal, lanes.load(weight + i), lanes.load(bias + i)));
         });
@@ -32,13 +34,14 @@ void layer_norm_forward(const T* x, const T* weight, const T* bias, T* y, T* mea
   }
 }
 
-/// dx for each row, with n = (x − mean)·inverse and h = g·weight: inverse·(h − mean(h) − n·mean(h·n)).
-template <class T>
-void layer_norm_backward(const T* g, const T* x, const T* weight, const T* mean, const T* inverse, T* dx,
-                         std::int64_t rows, std::int64_t columns) {
-  const T count = static_cast<T>(columns);
-  for (std::int64_t row = 0; row < rows; ++row, g += columns, x += columns, dx += columns) {
-    const vec<T> center(mean[row]), scale(inverse[row]);
+/// One row of the backward pass, see `layer_norm_backward`; the next row lies `ahead` and is fetched.
+template <class T, bool wants_dx, bool wants_parameters>
+[[gnu::always_inline]] inline void layer_norm_row_backward(const T* g, const T* x, const T* weight, T mean, T inverse,
+                                                           T* dx, T* dweight, T* dbias, std::int64_t columns,
+                                                           std::int64_t ahead) {
+  const vec<T> center(mean), scale(inverse);
+  vec<T> mean_h = vec<T>::zero(), mean_h_normal = vec<T>::zero();
+  if constexpr (wants_dx) {
     vec<T> sum = vec<T>::zero(), sum_with_normal = vec<T>::zero();
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
@@ -47,29 +50,43 @@ void layer_norm_backward(const T* g, const T* x, const T* weight, const T* mean,
           sum += h;
           sum_with_normal = fma(h, (lanes.load(x + i) - center) * scale, sum_with_normal);
         });
-    const vec<T> mean_h(reduce_add(sum) / count), mean_h_normal(reduce_add(sum_with_normal) / count);
-    for_each_register<T>(
-        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-          const vec<T> h = lanes.load(g + i) * lanes.load(weight + i);
-          const vec<T> normal = (lanes.load(x + i) - center) * scale;
-          lanes.store(dx + i, scale * (h - fma(normal, mean_h_normal, mean_h)));
-        });
+    const T count = static_cast<T>(columns);
+    mean_h = vec<T>(reduce_add(sum) / count);
+    mean_h_normal = vec<T>(reduce_add(sum_with_normal) / count);
   }
-}
-
-/// Adds Σ g·(x − mean)·inverse over the rows to `dweight`, and Σ g to `dbias`.
-template <class T>
-void layer_norm_backward_parameters(const T* g, const T* x, const T* mean, const T* inverse, T* dweight, T* dbias,
-                                    std::int64_t rows, std::int64_t columns) {
-  for (std::int64_t row = 0; row < rows; ++row, g += columns, x += columns) {
-    const vec<T> center(mean[row]), scale(inverse[row]);
-    for_each_register<T>(
-        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-          const vec<T> upstream = lanes.load(g + i);
-          const vec<T> normal = (lanes.load(x + i) - center) * scale;
+  for_each_register<T>(
+      columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+        fetch(g + i + ahead);
+        fetch(x + i + ahead);
+        const vec<T> upstream = lanes.load(g + i), normal = (lanes.load(x + i) - center) * scale;
+        if constexpr (wants_parameters) {
           lanes.store(dweight + i, fma(upstream, normal, lanes.load(dweight + i)));
           lanes.store(dbias + i, lanes.load(dbias + i) + upstream);
-        });
+        }
+        if constexpr (wants_dx) {
+          const vec<T> h = upstream * lanes.load(weight + i);
+          lanes.store(dx + i, scale * (h - fma(normal, mean_h_normal, mean_h)));
+        }
+      });
+}
+
+/// With n = (x − mean)·inverse and h = g·weight, for each row: dx = inverse·(h − mean(h) − n·mean(h·n)), unless dx is
+/// null; and dweight += g·n, dbias += g, unless these two are null.
+template <class T>
+void layer_norm_backward(const T* g, const T* x, const T* weight, const T* mean, const T* inverse, T* dx, T* dweight,
+                         T* dbias, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t row = 0; row < rows; ++row, g += columns, x += columns) {
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
+    if (dx && dweight) {
+      layer_norm_row_backward<T, true, true>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns, ahead);
+    } else if (dx) {
+      layer_norm_row_backward<T, true, false>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns,
+                                              ahead);
+    } else {
+      layer_norm_row_backward<T, false, true>(g, x, weight, mean[row], inverse[row], dx, dweight, dbias, columns,
+                                              ahead);
+    }
+    if (dx) dx += columns;
   }
 }
 

@@ -1,11 +1,11 @@
 #include <vector>
 
 #include <lintel/autograd/tape.hpp>
-#include <lintel/core/parallel.hpp>
+#include <lintel/ops/activation_kernels.hpp>
 #include <lintel/ops/checks.hpp>
 #include <lintel/ops/elementwise.hpp>
-#include <lintel/ops/kernel_table.hpp>
 #include <lintel/ops/linear.hpp>
+#include <lintel/ops/linear_pass.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/products.hpp>
 #include <lintel/ops/row_blocks.hpp>
@@ -13,8 +13,6 @@
 
 namespace lintel {
 namespace linear_detail {
-
-constexpr std::int64_t block = 1 << 13;  // elements of one task of an activation
 
 struct Sizes {
   std::int64_t rows, in, out;
@@ -32,82 +30,15 @@ void check_inputs(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (bias.defined()) check_parameter("linear", bias, x.dtype(), weight.size(0), "bias");
 }
 
-/// The elementwise kernels of an activation that is not `none`.
-Unary unary_of(Activation activation) {
-  switch (activation) {
-    case Activation::relu:
-      return Unary::relu;
-    case Activation::gelu:
-      return Unary::gelu;
-    case Activation::gelu_tanh:
-      return Unary::gelu_tanh;
-    case Activation::silu:
-      return Unary::silu;
-    default:
-      return Unary::tanh;
-  }
-}
-
-/// Whether f' follows from f(u): 1 or 0 where relu(u) is above 0 or not, 1 − tanh². Else u itself is kept.
-bool slope_follows_from_value(Activation activation) {
-  return activation == Activation::relu || activation == Activation::tanh;
-}
-
-/// y = f(u); y may be u.
-template <class T>
-void activate(Activation activation, const T* u, T* y, std::int64_t size) {
-  parallel_blocks(size, block, 10, [&](std::int64_t begin, std::int64_t end) {
-    active_kernels<T>()[unary_of(activation)].forward(u + begin, y + begin, end - begin, T(0));
-  });
-}
-
-/// du = g·f'(u), from u or f(u) as kept.
-template <class T>
-Tensor activate_backward(Activation activation, const Tensor& g, const Tensor& kept) {
-  Tensor du = empty(g.shape(), g.dtype());
-  const T *upstream = g.data<T>(), *k = kept.data<T>();
-  T* result = write<T>(du, "linear");
-  parallel_blocks(g.size(), block, 15, [&](std::int64_t begin, std::int64_t end) {
-    // The kernels read either the argument or the value of f, and `kept` is the one that they read.
-    active_kernels<T>()[unary_of(activation)].vjp(upstream + begin, k + begin, k + begin, result + begin, end - begin,
-                                                  T(0));
-  });
-  return du;
-}
-
-/// The sum over the rows.
-template <class T>
-Tensor dbias_of(const Tensor& du, const Sizes& sizes) {
-  const T* rows = du.data<T>();
-  const std::int64_t out = sizes.out;
-  return sum_of_row_blocks<T>("linear", sizes.rows, out, static_cast<double>(out),
-                              [&](std::int64_t begin, std::int64_t end, T* sums) {
-                                active_kernels<T>().add_column_sums(rows + begin * out, out, sums, end - begin, out);
-                              });
-}
-
-/// Cotangents of x, weight and bias: du W, duᵀ x and Σ du. Saved are x, the weight, and what f' follows from.
+/// Cotangents of x, weight and bias. Saved are x, the weight, and what f' follows from.
 std::vector<Tensor> linear_vjp(Activation activation, const Backward& b) {
-  const Tensor &x = b.saved(0), &weight = b.saved(1);
-  const Sizes sizes = sizes_of(x, weight);
-  std::vector<Tensor> result(3);
-  with_float_type("linear", x.dtype(), [&]<class T>() {
-    const Tensor du =
-        activation == Activation::none ? b.cotangent() : activate_backward<T>(activation, b.cotangent(), b.saved(2));
-    const Block<const T> upstream{du.data<T>(), sizes.out};
-    if (b.wants(0)) {
-      result[0] = empty(x.shape(), x.dtype());
-      multiply<T>(sizes.rows, sizes.in, sizes.out, upstream, {weight.data<T>(), sizes.in},
-                  {write<T>(result[0], "linear"), sizes.in});
-    }
-    if (b.wants(1)) {
-      result[1] = empty(weight.shape(), weight.dtype());
-      multiply_transposed_a<T>(sizes.out, sizes.in, sizes.rows, upstream, {x.data<T>(), sizes.in},
-                               {write<T>(result[1], "linear"), sizes.in});
-    }
-    if (b.wants(2)) result[2] = dbias_of<T>(du, sizes);
-  });
-  return result;
+  std::vector<LinearBackward> layers{{.weight = b.saved(1),
+                                      .dy = b.cotangent(),
+                                      .kept = activation == Activation::none ? Tensor() : b.saved(2),
+                                      .wants_weight = b.wants(1),
+                                      .wants_bias = b.wants(2)}};
+  const Tensor dx = run_linears_backward("linear", activation, b.saved(0), layers, b.wants(0));
+  return {dx, layers[0].dweight, layers[0].dbias};
 }
 
 Tensor apply_activation(const Tensor& u, Activation activation) {
@@ -145,12 +76,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
   const bool keeps_u =
       activation != Activation::none && !slope_follows_from_value(activation) && is_recording({x, weight, bias});
   const Tensor u = keeps_u ? empty(y.shape(), y.dtype()) : y;
-  with_float_type("linear", x.dtype(), [&]<class T>() {
-    T *before = write<T>(u, "linear"), *after = write<T>(y, "linear");
-    apply_weight<T>(sizes.rows, sizes.out, sizes.in, {x.data<T>(), sizes.in}, {weight.data<T>(), sizes.in},
-                    bias.defined() ? bias.data<T>() : nullptr, {before, sizes.out});
-    if (activation != Activation::none) activate(activation, before, after, y.size());
-  });
+  run_linears("linear", activation, x, {{weight, bias, u, y}});
   std::vector<Tensor> saved{x, weight};
   if (activation != Activation::none) saved.push_back(u);
   record({.name = "linear",

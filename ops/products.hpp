@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 
 #include <lintel/ops/gemm.hpp>
@@ -76,5 +77,30 @@ template <class T>
 void multiply(std::int64_t rows, ConstBlock<T> a, const PackedMatrix<T>& b, Block<T> c, bool add = false) {
   gemm<T>(rows, 1, {a.first, a.stride}, b, c.first, c.stride, {.accumulate = add});
 }
+
+/// The right operand b (depth, columns) of products with so many blocks of rows: packed once, unless there is only one
+/// block, for which `gemm` itself knows best.
+template <class T>
+class ReusedOperand {
+ public:
+  ReusedOperand(std::int64_t blocks, std::int64_t depth, std::int64_t columns, const GemmOperand<T>& b)
+      : depth_(depth), columns_(columns), operand_(b) {
+    if (blocks > 1) packed_.emplace(depth, columns, b);
+  }
+
+  /// c = a·b with the epilogue: a (rows, depth), c (rows, columns).
+  void multiply(std::int64_t rows, ConstBlock<T> a, Block<T> c, const GemmEpilogue<T>& epilogue = {}) const {
+    if (packed_) {
+      gemm<T>(rows, 1, {a.first, a.stride}, *packed_, c.first, c.stride, epilogue);
+    } else {
+      gemm<T>(rows, columns_, depth_, 1, {a.first, a.stride}, operand_, c.first, c.stride, epilogue);
+    }
+  }
+
+ private:
+  std::int64_t depth_, columns_;
+  GemmOperand<T> operand_;
+  std::optional<PackedMatrix<T>> packed_;
+};
 
 }  // namespace lintel

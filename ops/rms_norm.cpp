@@ -16,41 +16,29 @@ void check_inputs(const Tensor& x, const Tensor& weight, double epsilon) {
   if (!(epsilon > 0)) fail("rms_norm: epsilon is ", epsilon, ", a positive number wanted");
 }
 
+/// Cotangents of x and weight, in one pass over g and x; saved are x, weight and inverse.
 template <class T>
-Tensor dx_of(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& inverse) {
-  const Rows rows = rows_of("rms_norm", x, "x");
-  Tensor dx = empty(x.shape(), x.dtype());
-  const T *upstream = g.data<T>(), *input = x.data<T>(), *w = weight.data<T>(), *s = inverse.data<T>();
-  T* result = write<T>(dx, "rms_norm");
-  for_row_blocks(rows, cost, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t first = begin * rows.columns;
-    active_kernels<T>().rms_norm_backward(upstream + first, input + first, w, s + begin, result + first, end - begin,
-                                          rows.columns);
-  });
-  return dx;
-}
-
-template <class T>
-Tensor dweight_of(const Tensor& g, const Tensor& x, const Tensor& inverse) {
-  const Rows rows = rows_of("rms_norm", x, "x");
-  const T *upstream = g.data<T>(), *input = x.data<T>(), *s = inverse.data<T>();
-  return sum_of_row_blocks<T>("rms_norm", rows.count, rows.columns, 3 * static_cast<double>(rows.columns),
-                              [&](std::int64_t begin, std::int64_t end, T* sums) {
-                                const std::int64_t first = begin * rows.columns;
-                                active_kernels<T>().rms_norm_backward_weight(upstream + first, input + first, s + begin,
-                                                                             sums, end - begin, rows.columns);
-                              });
-}
-
-/// Cotangents of x and weight; saved are x, weight and inverse.
-std::vector<Tensor> rms_norm_vjp(const Backward& b) {
+std::vector<Tensor> gradients_of(const Backward& b) {
   const Tensor &g = b.cotangent(), &x = b.saved(0), &weight = b.saved(1), &inverse = b.saved(2);
-  return with_float_type("rms_norm", x.dtype(), [&]<class T>() {
-    std::vector<Tensor> result(2);
-    if (b.wants(0)) result[0] = dx_of<T>(g, x, weight, inverse);
-    if (b.wants(1)) result[1] = dweight_of<T>(g, x, inverse);
-    return result;
-  });
+  const Rows rows = rows_of("rms_norm", x, "x");
+  const T *upstream = g.data<T>(), *input = x.data<T>(), *w = weight.data<T>(), *s = inverse.data<T>();
+  const Tensor dx = b.wants(0) ? empty(x.shape(), x.dtype()) : Tensor();
+  T* result = dx.defined() ? write<T>(dx, "rms_norm") : nullptr;
+  const auto body = [&](std::int64_t begin, std::int64_t end, T* dweight) {
+    const std::int64_t first = begin * rows.columns;
+    active_kernels<T>().rms_norm_backward(upstream + first, input + first, w, s + begin,
+                                          result ? result + first : nullptr, dweight, end - begin, rows.columns);
+  };
+  if (b.wants(1)) {
+    const double row_cost = cost * static_cast<double>(rows.columns);
+    return {dx, sum_of_row_blocks<T>("rms_norm", rows.count, rows.columns, row_cost, body)};
+  }
+  for_row_blocks(rows, cost, [&](std::int64_t begin, std::int64_t end) { body(begin, end, nullptr); });
+  return {dx, Tensor()};
+}
+
+std::vector<Tensor> rms_norm_vjp(const Backward& b) {
+  return with_float_type("rms_norm", b.saved(0).dtype(), [&]<class T>() { return gradients_of<T>(b); });
 }
 
 Tensor definition(const Tensor& x, const Tensor& weight, double epsilon) {

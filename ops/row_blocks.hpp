@@ -79,4 +79,56 @@ Tensor sum_of_row_blocks(const char* op, std::int64_t rows, std::int64_t length,
   return sum_of_blocks<T>(op, partial_sums);
 }
 
+/// How a pass over rows is cut that sums gradients of weights on its way: into stretches, each with sums of its own,
+/// and these into blocks, whose intermediate results stay in the caches.
+struct RowCut {
+  std::int64_t rows;
+  std::int64_t block;    ///< a multiple of 8
+  std::int64_t stretch;  ///< a multiple of the block
+
+  std::int64_t blocks() const { return (rows + block - 1) / block; }
+  std::int64_t stretches() const { return std::max<std::int64_t>(1, (rows + stretch - 1) / stretch); }
+};
+
+/// Blocks of which `widest` columns fit the second-level cache. At most 16 stretches, none so short that summing what
+/// it gives for the `parameters` costs more than it spreads; a single one where the sums would take too much memory:
+/// then the products are large enough to be spread themselves, and the blocks are high.
+inline RowCut cut_rows(std::int64_t rows, std::int64_t widest, std::int64_t parameters) {
+  constexpr std::int64_t most_stretches = 16, fewest_stretches = 8, shortest_stretch = 256;
+  constexpr std::int64_t block_elements = 1 << 17, lowest_block = 64, highest_block = 512;
+  constexpr std::int64_t all_sums = 1 << 25;
+  const std::int64_t affordable = all_sums / std::max<std::int64_t>(1, parameters);
+  const std::int64_t stretches = std::min(affordable, most_stretches);
+  if (rows <= shortest_stretch || affordable < fewest_stretches)
+    return {rows, highest_block, std::max(rows, highest_block)};
+  const std::int64_t fitting = block_elements / std::max<std::int64_t>(1, widest);
+  const std::int64_t share = (rows + most_stretches - 1) / most_stretches;
+  const std::int64_t block = std::clamp(std::min(fitting, share), lowest_block, highest_block) / 8 * 8;
+  return {rows, block, (std::max(shortest_stretch, (rows + stretches - 1) / stretches) + block - 1) / block * block};
+}
+
+/// The sum over all rows of what `body(begin, end, sums)` writes to `sums`, `parameters` numbers for a stretch of rows.
+/// `cost` counts operations per row. A single stretch may use all threads for its products.
+template <class T, class Body>
+Tensor sum_of_stretches(const char* op, const RowCut& cut, std::int64_t parameters, double cost, Body&& body) {
+  if (cut.rows == 0) return zeros({parameters}, dtype_of<T>());
+  const Tensor partial_sums = empty({cut.stretches(), parameters}, dtype_of<T>());
+  T* const sums = write<T>(partial_sums, op);
+  if (cut.stretches() == 1) {
+    body(0, cut.rows, sums);
+  } else {
+    parallel_blocks(cut.rows, cut.stretch, cost, [&](std::int64_t begin, std::int64_t end) {
+      body(begin, end, sums + begin / cut.stretch * parameters);
+    });
+  }
+  return sum_of_blocks<T>(op, partial_sums);
+}
+
+/// Sets `sums` to the sums of the columns of x (rows, columns), or adds them.
+template <class T>
+void sum_columns(const T* x, std::int64_t rows, std::int64_t columns, T* sums, bool add) {
+  if (!add) std::fill(sums, sums + columns, T(0));
+  active_kernels<T>().add_column_sums(x, columns, sums, rows, columns);
+}
+
 }  // namespace lintel

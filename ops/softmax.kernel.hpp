@@ -2,11 +2,13 @@
 
 namespace lintel::kernels::LINTEL_ISA {
 
-/// target = e^(x − shift) for one row, and returns its sum. `target` may be x.
+/// target = e^(x − shift) for one row, and returns its sum; the next row lies `ahead` and is fetched. `target`
+/// may be x.
 template <class T>
-[[gnu::always_inline]] inline T exp_row(const T* x, T shift, T* target, std::int64_t columns) {
+[[gnu::always_inline]] inline T exp_row(const T* x, T shift, T* target, std::int64_t columns, std::int64_t ahead = 0) {
   return sum_over<T>(
       columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+        fetch(x + i + ahead);
         const vec<T> power = exp(lanes.load(x + i) - vec<T>(shift));
         lanes.store(target + i, power);
         return power;
@@ -17,7 +19,8 @@ template <class T>
 template <class T>
 void softmax_forward(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, x += columns, y += columns) {
-    const vec<T> scale(T(1) / exp_row(x, max_over(x, columns), y, columns));
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
+    const vec<T> scale(T(1) / exp_row(x, max_over(x, columns), y, columns, ahead));
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes)
                      __attribute__((always_inline)) { lanes.store(y + i, lanes.load(y + i) * scale); });
@@ -31,8 +34,11 @@ void softmax_backward(const T* g, const T* y, T* dx, std::int64_t rows, std::int
     const vec<T> product(sum_over<T>(
         columns, [&](std::int64_t i, auto lanes)
                      __attribute__((always_inline)) { return lanes.load(g + i) * lanes.load(y + i); }));
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          fetch(g + i + ahead);
+          fetch(y + i + ahead);
           lanes.store(dx + i, lanes.load(y + i) * (lanes.load(g + i) - product));
         });
   }
@@ -43,9 +49,12 @@ template <class T>
 void log_softmax_forward(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t row = 0; row < rows; ++row, x += columns, y += columns) {
     const T largest = max_over(x, columns);
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
     const T sum = sum_over<T>(
-        columns, [&](std::int64_t i, auto lanes)
-                     __attribute__((always_inline)) { return exp(lanes.load(x + i) - vec<T>(largest)); });
+        columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          fetch(x + i + ahead);
+          return exp(lanes.load(x + i) - vec<T>(largest));
+        });
     const vec<T> log_sum = log(vec<T>(sum));
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
@@ -60,8 +69,11 @@ void log_softmax_backward(const T* g, const T* y, T* dx, std::int64_t rows, std:
   for (std::int64_t row = 0; row < rows; ++row, g += columns, y += columns, dx += columns) {
     const vec<T> sum(sum_over<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) { return lanes.load(g + i); }));
+    const std::int64_t ahead = row + 1 < rows ? columns : 0;
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+          fetch(g + i + ahead);
+          fetch(y + i + ahead);
           lanes.store(dx + i, fnma(exp(lanes.load(y + i)), sum, lanes.load(g + i)));
         });
   }

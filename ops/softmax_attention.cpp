@@ -17,7 +17,9 @@
 namespace lintel {
 namespace softmax_attention_detail {
 
-constexpr std::int64_t block = 64;  // queries whose weights are at hand at once
+constexpr std::int64_t query_block = 64;  // queries whose weights are at hand at once
+/// Queries of a task of the forward pass, which packs the keys and values of its sequence.
+constexpr std::int64_t query_stretch = 2048;
 
 /// Shapes and options of one call.
 struct Call {
@@ -26,6 +28,9 @@ struct Call {
   bool causal;
   double scale;
 
+  /// Keys that a block of queries meets at once. When causal, half of a block on the diagonal is computed in vain.
+  std::int64_t key_block() const { return causal ? 256 : 512; }
+
   /// Operations of `rows` queries of one head, for sequences of average length.
   double cost(double rows) const {
     const double keys_each = static_cast<double>(sizes.key_rows) / std::max(1.0, static_cast<double>(keys.count()));
@@ -33,43 +38,32 @@ struct Call {
   }
 };
 
-/// At most `block` queries of one head of one sequence, and the keys that they see.
-template <class T>
-struct QueryBlock {
-  std::int64_t query, head;                        // the first row in the whole tensor, and the head
-  std::int64_t rows, keys, first_visible, growth;  // query r sees min(keys, first_visible + r·growth) keys
-  std::int64_t features, head_dim;
-  T scale;
-  Block<const T> q, k, v;
-
-  /// scale·q·kᵀ into `scores` (rows, keys).
-  void score(T* scores) const { multiply_transposed_b<T>(rows, keys, features, q, k, {scores, keys}, false, scale); }
-};
-
 /// Pointers to all rows and heads of the inputs.
 template <class T>
 struct Inputs {
   const T *q, *k, *v;
+};
 
-  /// The block that begins with query `begin` of a sequence.
-  QueryBlock<T> block_of(const Call& call, std::int64_t sequence, std::int64_t head, std::int64_t begin) const {
-    const AttentionSizes& sizes = call.sizes;
-    const std::int64_t rows = std::min(block, call.queries.length(sequence) - begin);
-    const std::int64_t keys = call.keys.length(sequence);
-    const std::int64_t query = call.queries.begin(sequence) + begin, key = call.keys.begin(sequence);
-    return {query,
-            head,
-            rows,
-            call.causal ? begin + rows : keys,
-            call.causal ? begin + 1 : keys,
-            call.causal ? 1 : 0,
-            sizes.features,
-            sizes.head_dim,
-            static_cast<T>(call.scale),
-            sizes.head_of(q, query, head, sizes.features),
-            sizes.head_of(k, key, head, sizes.features),
-            sizes.head_of(v, key, head, sizes.head_dim)};
-  }
+/// One head of one sequence.
+template <class T>
+struct Head {
+  const Call& call;
+  std::int64_t sequence, head;
+  Block<const T> q, k, v;
+
+  Head(const Call& of, const Inputs<T>& inputs, std::int64_t sequence_index, std::int64_t head_index)
+      : call(of),
+        sequence(sequence_index),
+        head(head_index),
+        q(of.sizes.head_of(inputs.q, of.queries.begin(sequence), head, of.sizes.features)),
+        k(of.sizes.head_of(inputs.k, of.keys.begin(sequence), head, of.sizes.features)),
+        v(of.sizes.head_of(inputs.v, of.keys.begin(sequence), head, of.sizes.head_dim)) {}
+
+  std::int64_t queries() const { return call.queries.length(sequence); }
+  std::int64_t keys() const { return call.keys.length(sequence); }
+  T scale() const { return static_cast<T>(call.scale); }
+  /// Where this head's queries begin in an array (heads, query rows).
+  std::int64_t number() const { return head * call.sizes.query_rows + call.queries.begin(sequence); }
 };
 
 template <class T>
@@ -79,7 +73,7 @@ void clear_rows(Block<T> x, std::int64_t rows, std::int64_t columns) {
 
 // ---- Forward ----
 
-/// The places of all blocks, in the order of their tasks.
+/// Stretches of queries of all heads and sequences, in the order of their tasks.
 struct Place {
   std::int64_t sequence, head, begin;
 };
@@ -87,23 +81,43 @@ struct Place {
 std::vector<Place> places_of(const Call& call) {
   std::vector<Place> places;
   for (std::int64_t sequence = 0; sequence < call.queries.count(); ++sequence) {
-    for (std::int64_t begin = 0; begin < call.queries.length(sequence); begin += block) {
+    for (std::int64_t begin = 0; begin < call.queries.length(sequence); begin += query_stretch) {
       for (std::int64_t head = 0; head < call.sizes.heads; ++head) places.push_back({sequence, head, begin});
     }
   }
   return places;
 }
 
-/// Keeps the largest score of each query, and the sum of e^(score − largest).
+/// A stretch of queries: the softmax goes over one block of keys after the other, with the largest score and the sum of
+/// e^(score − largest) so far.
 template <class T>
-void forward_block(const QueryBlock<T>& b, T* maximum, T* sum, Block<T> o) {
-  if (b.keys == 0) return clear_rows(o, b.rows, b.head_dim);
+void forward_stretch(const Head<T>& h, std::int64_t begin, Block<T> o, T* maximum, T* sum) {
   const Kernels<T>& kernels = active_kernels<T>();
-  const Scratch<T> weights(b.rows * b.keys);
-  b.score(weights);
-  kernels.score_weights_forward(weights, maximum, sum, b.rows, b.keys, b.first_visible, b.growth);
-  multiply<T>(b.rows, b.head_dim, b.keys, {weights, b.keys}, b.v, o);
-  kernels.divide_rows(o.first, o.stride, sum, o.first, o.stride, b.rows, b.head_dim);
+  const std::int64_t end = std::min(h.queries(), begin + query_stretch);
+  const std::int64_t features = h.call.sizes.features, head_dim = h.call.sizes.head_dim;
+  const Scratch<T> weights(query_block * std::min(h.call.key_block(), h.keys()));
+  clear_rows(o.from_row(begin), end - begin, head_dim);
+  std::fill(maximum + begin, maximum + end, -std::numeric_limits<T>::infinity());
+  std::fill(sum + begin, sum + end, T(0));
+  const std::int64_t seen = h.call.causal ? end : h.keys();
+  for (std::int64_t key = 0; key < seen; key += h.call.key_block()) {
+    const std::int64_t keys = std::min(h.call.key_block(), h.keys() - key);
+    const PackedMatrix<T> k(features, keys, {h.k.from_row(key).first, h.k.stride, true});
+    const PackedMatrix<T> v(keys, head_dim, {h.v.from_row(key).first, h.v.stride});
+    const std::int64_t first = h.call.causal ? std::max(begin, key) : begin;
+    for (std::int64_t query = first; query < end; query += query_block) {
+      const std::int64_t rows = std::min(query_block, end - query);
+      const std::int64_t visible = h.call.causal ? query + 1 - key : keys;
+      const Block<T> out = o.from_row(query);
+      gemm<T>(rows, h.scale(), {h.q.from_row(query).first, h.q.stride}, k, weights, keys);
+      kernels.score_weights_forward(weights, maximum + query, sum + query, out.first, out.stride, head_dim, rows, keys,
+                                    visible, h.call.causal ? 1 : 0);
+      multiply<T>(rows, {weights, keys}, v, out, true);
+    }
+  }
+  if (h.keys() == 0) return;
+  const Block<T> out = o.from_row(begin);
+  kernels.divide_rows(out.first, out.stride, sum + begin, out.first, out.stride, end - begin, head_dim);
 }
 
 /// Of the scores that are not hidden, and of the weighted sums.
@@ -122,11 +136,11 @@ void forward(const Call& call, const Inputs<T>& inputs, T* o, T* maximum, T* sum
   const AttentionSizes& sizes = call.sizes;
   clear_outside(call.queries, o, sizes.heads * sizes.head_dim);
   const std::vector<Place> places = places_of(call);
-  parallel_for(static_cast<std::int64_t>(places.size()), call.cost(block), [&](std::int64_t task) {
+  parallel_for(static_cast<std::int64_t>(places.size()), call.cost(query_stretch), [&](std::int64_t task) {
     const auto [sequence, head, begin] = places[static_cast<std::size_t>(task)];
-    const QueryBlock<T> b = inputs.block_of(call, sequence, head, begin);
-    const std::int64_t number = head * sizes.query_rows + b.query;
-    forward_block(b, maximum + number, sum + number, sizes.head_of(o, b.query, head, sizes.head_dim));
+    const Head<T> h(call, inputs, sequence, head);
+    forward_stretch(h, begin, sizes.head_of(o, call.queries.begin(sequence), head, sizes.head_dim),
+                    maximum + h.number(), sum + h.number());
   });
 }
 
@@ -139,27 +153,55 @@ struct Cotangents {
   T *dq, *dk, *dv;
 };
 
-/// dw = g vᵀ, ds = w·(dw − g·o); dq = scale·ds k, dk += scale·dsᵀ q, dv += wᵀ g.
+/// The same of one head of one sequence; `mean` = Σ w·dw = g·o for each query.
 template <class T>
-void backward_block(const AttentionSizes& sizes, const QueryBlock<T>& b, const Cotangents<T>& all, Block<T> dk,
-                    Block<T> dv) {
+struct HeadCotangents {
+  Block<const T> g;
+  const T *maximum, *sum, *mean;
+  Block<T> dq, dk, dv;
+};
+
+/// A block of keys with all queries that see any of it: dw = g vᵀ, ds = w·(dw − mean); dq += scale·ds k,
+/// dk += scale·dsᵀ q, dv += wᵀ g.
+template <class T>
+void backward_keys(const Head<T>& h, const HeadCotangents<T>& d, std::int64_t key, T* weights, T* dweights) {
   const Kernels<T>& kernels = active_kernels<T>();
-  const Scratch<T> weights(b.rows * b.keys), dweights(b.rows * b.keys), mean(b.rows);
-  const Block<const T> g = sizes.head_of(all.g, b.query, b.head, b.head_dim);
-  const Block<const T> o = sizes.head_of(all.o, b.query, b.head, b.head_dim);
-  const Block<T> dq = sizes.head_of(all.dq, b.query, b.head, b.features), w{weights, b.keys}, ds{dweights, b.keys};
-  const std::int64_t number = b.head * sizes.query_rows + b.query;
-  b.score(weights);
-  multiply_transposed_b<T>(b.rows, b.keys, b.head_dim, g, b.v, ds);
-  kernels.row_dots(g.first, g.stride, o.first, o.stride, T(0), mean, b.rows, b.head_dim);
-  kernels.score_weights_backward(weights, dweights, all.maximum + number, all.sum + number, mean, b.rows, b.keys,
-                                 b.first_visible, b.growth);
-  if (dq.first) multiply<T>(b.rows, b.features, b.keys, ds, b.k, dq, false, b.scale);
-  if (dk.first) multiply_transposed_a<T>(b.keys, b.features, b.rows, ds, b.q, dk, true, b.scale);
-  if (dv.first) multiply_transposed_a<T>(b.keys, b.head_dim, b.rows, w, g, dv, true);
+  const std::int64_t features = h.call.sizes.features, head_dim = h.call.sizes.head_dim;
+  const std::int64_t keys = std::min(h.call.key_block(), h.keys() - key);
+  const Block<const T> k = h.k.from_row(key), v = h.v.from_row(key);
+  const PackedMatrix<T> k_transposed(features, keys, {k.first, k.stride, true});
+  const PackedMatrix<T> v_transposed(head_dim, keys, {v.first, v.stride, true});
+  const PackedMatrix<T> k_packed(keys, features, {k.first, k.stride});
+  const Block<T> w{weights, keys}, ds{dweights, keys};
+  for (std::int64_t query = h.call.causal ? key : 0; query < h.queries(); query += query_block) {
+    const std::int64_t rows = std::min(query_block, h.queries() - query);
+    const std::int64_t visible = h.call.causal ? query + 1 - key : keys;
+    const Block<const T> q = h.q.from_row(query), g = d.g.from_row(query);
+    gemm<T>(rows, h.scale(), {q.first, q.stride}, k_transposed, weights, keys);
+    multiply<T>(rows, g, v_transposed, ds);
+    kernels.score_weights_backward(weights, dweights, d.maximum + query, d.sum + query, d.mean + query, rows, keys,
+                                   visible, h.call.causal ? 1 : 0);
+    if (d.dq.first) {
+      const Block<T> dq = d.dq.from_row(query);
+      gemm<T>(rows, h.scale(), {dweights, keys}, k_packed, dq.first, dq.stride, {.accumulate = true});
+    }
+    if (d.dk.first) multiply_transposed_a<T>(keys, features, rows, ds, q, d.dk.from_row(key), true, h.scale());
+    if (d.dv.first) multiply_transposed_a<T>(keys, head_dim, rows, w, g, d.dv.from_row(key), true);
+  }
 }
 
-/// A task is one head of one sequence, since all of its queries add to the gradients of its keys.
+template <class T>
+void backward_head(const Head<T>& h, const HeadCotangents<T>& d) {
+  const std::int64_t elements = query_block * std::min(h.call.key_block(), h.keys());
+  const Scratch<T> weights(elements), dweights(elements);
+  if (d.dq.first) clear_rows(d.dq, h.queries(), h.call.sizes.features);
+  if (d.dk.first) clear_rows(d.dk, h.keys(), h.call.sizes.features);
+  if (d.dv.first) clear_rows(d.dv, h.keys(), h.call.sizes.head_dim);
+  for (std::int64_t key = 0; key < h.keys(); key += h.call.key_block()) backward_keys<T>(h, d, key, weights, dweights);
+}
+
+/// A task is one head of one sequence, since all of its queries add to the gradients of its keys, and its keys to those
+/// of its queries.
 template <class T>
 void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& all) {
   const AttentionSizes& sizes = call.sizes;
@@ -169,14 +211,15 @@ void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& al
   const double rows = static_cast<double>(sizes.query_rows) / std::max(1.0, static_cast<double>(call.queries.count()));
   parallel_for(call.queries.count() * sizes.heads, 2 * call.cost(rows), [&](std::int64_t task) {
     const std::int64_t sequence = task / sizes.heads, head = task % sizes.heads;
-    const std::int64_t key = call.keys.begin(sequence), keys = call.keys.length(sequence);
-    const Block<T> dk = sizes.head_of(all.dk, key, head, sizes.features);
-    const Block<T> dv = sizes.head_of(all.dv, key, head, sizes.head_dim);
-    if (dk.first) clear_rows(dk, keys, sizes.features);
-    if (dv.first) clear_rows(dv, keys, sizes.head_dim);
-    for (std::int64_t begin = 0; begin < call.queries.length(sequence); begin += block) {
-      backward_block(sizes, inputs.block_of(call, sequence, head, begin), all, dk, dv);
-    }
+    const std::int64_t query = call.queries.begin(sequence), key = call.keys.begin(sequence);
+    const Head<T> h(call, inputs, sequence, head);
+    const Block<const T> g = sizes.head_of(all.g, query, head, sizes.head_dim);
+    const Block<const T> o = sizes.head_of(all.o, query, head, sizes.head_dim);
+    const Scratch<T> mean(h.queries());
+    active_kernels<T>().row_dots(g.first, g.stride, o.first, o.stride, T(0), mean, h.queries(), sizes.head_dim);
+    backward_head<T>(
+        h, {g, all.maximum + h.number(), all.sum + h.number(), mean, sizes.head_of(all.dq, query, head, sizes.features),
+            sizes.head_of(all.dk, key, head, sizes.features), sizes.head_of(all.dv, key, head, sizes.head_dim)});
   });
 }
 

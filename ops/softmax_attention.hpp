@@ -18,12 +18,14 @@ struct SoftmaxAttentionOptions {
 /// `keys` divide into sequences, the i-th of one with the i-th of the other; they may differ (cross attention). float32
 /// or float64, one type for all.
 ///
-/// Goes by blocks of queries: time O(N²), memory O(N) for each thread. When causal, hidden keys of the same block are
-/// multiplied with 0, so that a NaN or infinity in their values passes. Rows outside every sequence, and queries of a
-/// sequence without keys, give 0 and receive gradients of 0. Saves the inputs, the output, and two numbers for each row
-/// and head, from which the backward pass computes the weights again. Throws `Error` for other shapes or types, for
-/// sequences that do not fit the rows or each other, or a scale that is negative or not finite. Source: Vaswani et al.,
-/// "Attention is all you need", arXiv 1706.03762; weights recomputed: Dao et al., "FlashAttention", arXiv 2205.14135.
+/// Blocks of queries meet blocks of keys, with the softmax taken as it goes: time O(N²), memory O(1) for each thread
+/// beside inputs and outputs. When causal, hidden keys of the same block are multiplied with 0, so that a NaN or
+/// infinity in their values passes. Rows outside every sequence, and queries of a sequence without keys, give 0 and
+/// receive gradients of 0. Saves the inputs, the output, and two numbers for each row and head, from which the backward
+/// pass computes the weights again. Throws `Error` for other shapes or types, for sequences that do not fit the rows or
+/// each other, or a scale that is negative or not finite. Source: Vaswani et al., "Attention is all you need", arXiv
+/// 1706.03762; block by block: Milakov, Gimelshein, "Online normalizer calculation for softmax", arXiv 1805.02867; Dao
+/// et al., "FlashAttention", arXiv 2205.14135.
 Tensor softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries,
                          const Sequences& keys, const SoftmaxAttentionOptions& options = {});
 

@@ -10,15 +10,32 @@ namespace lintel::kernels::LINTEL_ISA {
   return visible < columns ? visible : columns;
 }
 
-/// Scores to weights that are not normalised yet: e^(s − maximum), 0 where not visible. Keeps each row's maximum and
-/// the sum of its weights.
+/// The scores of one block of keys to weights that are not normalised yet, e^(s − maximum), 0 where not visible, for
+/// rows that may have met other keys before: raises each row's maximum to that of its visible scores, scales what it
+/// had by e^(old maximum − new), that is its sum and its weighted sum of values o (rows, values), and adds to the sum.
+/// A row that has met no key has maximum −infinity and sum 0.
 template <class T>
-void score_weights_forward(T* scores, T* maximum, T* sum, std::int64_t rows, std::int64_t columns,
-                           std::int64_t first_visible, std::int64_t growth) {
-  for (std::int64_t r = 0; r < rows; ++r, scores += columns) {
+void score_weights_forward(T* scores, T* maximum, T* sum, T* o, std::int64_t o_stride, std::int64_t values,
+                           std::int64_t rows, std::int64_t columns, std::int64_t first_visible, std::int64_t growth) {
+  constexpr T nothing = -std::numeric_limits<T>::infinity();
+  for (std::int64_t r = 0; r < rows; ++r, scores += columns, o += o_stride) {
     const std::int64_t visible = visible_keys(r, columns, first_visible, growth);
-    maximum[r] = max_over(scores, visible);
-    sum[r] = exp_row(scores, maximum[r], scores, visible);
+    const T before = maximum[r], here = max_over(scores, visible);
+    const T largest = here > before || here != here ? here : before;  // a NaN stays
+    if (largest == nothing) {
+      for (std::int64_t i = 0; i < columns; ++i) scores[i] = 0;
+      continue;
+    }
+    if (largest != before) {
+      const T factor = before == nothing ? T(0) : std::exp(before - largest);
+      sum[r] *= factor;
+      for_each_register<T>(
+          values, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
+            lanes.store(o + i, before == nothing ? vec<T>(T(0)) : lanes.load(o + i) * vec<T>(factor));
+          });
+    }
+    maximum[r] = largest;
+    sum[r] += exp_row(scores, largest, scores, visible);
     for (std::int64_t i = visible; i < columns; ++i) scores[i] = 0;
   }
 }

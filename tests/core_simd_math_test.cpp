@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <lintel/core/isa.hpp>
+#include <lintel/core/random.hpp>
 #include <lintel/ops/kernel_table.hpp>
 #include <string>
 #include <vector>
@@ -64,7 +65,7 @@ const Function functions[] = {
     {Unary::square, 0, 0.51, 0.51, [](Real x, Real) { return x * x; }, [](Real x, Real) { return 2 * x; }},
     {Unary::tanh, 0, 2, 2, [](Real x, Real) { return std::tanh(x); },
      [](Real x, Real) { return 4 * exact_sigmoid(2 * x) * exact_sigmoid(-2 * x); }},
-    {Unary::erf, 0, 2, 2.5, [](Real x, Real) { return std::erf(x); },
+    {Unary::erf, 0, 2, 2, [](Real x, Real) { return std::erf(x); },
      [](Real x, Real) { return 2 * inverse_sqrt_pi * std::exp(-x * x); }},
     {Unary::sigmoid, 0, 2, 2, [](Real x, Real) { return exact_sigmoid(x); },
      [](Real x, Real) { return exact_sigmoid(x) * exact_sigmoid(-x); }},
@@ -100,8 +101,8 @@ Function power(Real p) {
 
 // ---- Where it is measured ------------------------------------------------------------------------------------------
 
-/// Numbers of either sign over the whole range of T (denormal ones, zeros, infinities and NaN among them), and evenly
-/// spaced ones where functions bend.
+/// Numbers of either sign over the whole range of T (denormal ones, zeros, infinities and NaN among them), random ones
+/// of every exponent, and evenly spaced ones where functions bend.
 template <class T, class Bits>
 std::vector<T> samples() {
   constexpr int count = 20000;
@@ -115,11 +116,24 @@ std::vector<T> samples() {
     std::memcpy(&number, &bits, sizeof number);
     add_both(number);
   }
+  Rng rng(1);
+  const int random_numbers = sizeof(T) == 4 ? 128 : 16;  // of each exponent
+  constexpr int mantissa_bits = std::numeric_limits<T>::digits - 1;
+  for (Bits exponent = 0; exponent < last_bits >> mantissa_bits; ++exponent) {
+    for (int i = 0; i < random_numbers; ++i) {
+      const Bits mantissa = static_cast<Bits>(rng.next()) & ((Bits{1} << mantissa_bits) - 1);
+      const Bits bits = (exponent << mantissa_bits) | mantissa;
+      T number;
+      std::memcpy(&number, &bits, sizeof number);
+      add_both(number);
+    }
+  }
   add_both(last);
   add_both(std::numeric_limits<T>::max());
   add_both(std::numeric_limits<T>::denorm_min());
   for (const double reach : {0.1, 2.0, 12.0, sizeof(T) == 4 ? 110.0 : 760.0}) {
     for (int i = 1; i <= count; ++i) add_both(static_cast<T>(reach * i / count));
+    for (int i = 1; i <= count; ++i) add_both(static_cast<T>(reach * rng.uniform()));
   }
   return x;
 }

@@ -95,7 +95,7 @@ TEST_CASE("only pooling by CLS has a CLS vector, and an open mlp is four times h
 TEST_CASE("positions start at zero, and CLS does not") {
   Rng rng(1);
   const Classifier model(small_config(nn::KernelAttentionConfig{}), rng);
-  CHECK(largest_difference(model.embedding.positions.weight, zeros({6, 8})) == 0);
+  CHECK(largest_difference(model.embedding.positions->weight, zeros({6, 8})) == 0);
   CHECK(largest_difference(model.embedding.cls, zeros({1, 8})) > 0);
 }
 
@@ -249,5 +249,5 @@ TEST_CASE("a config that makes no sense is refused") {
   CHECK(contains(changed([](auto& c) { c.dropout = 1; }), "dropout: rate is 1"));
   CHECK(contains(changed([](auto& c) { c.pooling = "max"; }), "unknown pooling \"max\", one of cls, mean wanted"));
   CHECK(contains(changed([](auto& c) { c.attention = nn::KernelAttentionConfig{.feature_map = "exp"}; }),
-                 "unknown kind \"exp\", one of linear, glu, lowrank_glu wanted"));
+                 "unknown kind \"exp\", one of linear, glu, lowrank_glu, residual, "));
 }

@@ -49,7 +49,7 @@ void check_workers(const Model& model, std::int64_t rows) {
     MESSAGE("SKIPPED: this build has no threads");
     return;
   }
-  model.blocks[0].feed_forward.up(ones({rows, 64}));
+  std::get<nn::FeedForward>(model.blocks[0].feed_forward.kind).up(ones({rows, 64}));
   CHECK(threads_used_last() == threads());
 }
 

@@ -81,6 +81,47 @@ TEST_CASE("gradients of the loss are right for every parameter") {
   }
 }
 
+TEST_CASE("gradients are right with every option, and none of the weights has a bias then") {
+  for (const nn::AttentionConfig& attention : both_attentions) {
+    LanguageModelConfig config = small_config(attention);
+    config.hidden = 4, config.mlp = 4, config.vocab = 4, config.max_length = 0;
+    config.options = {.positions = "rotary", .norm = "rms", .feed_forward = "swiglu", .kv_heads = 1, .bias_free = true};
+    config.tied_output = true;
+    const LanguageModel model = in_float64(random_model(config));
+    for (const auto& [name, x] : nn::named_parameters(model)) CHECK_FALSE(name.ends_with("bias"));
+    gradcheck_module(model, Tensor(), [&](const LanguageModel& language_model, const Tensor&) {
+      return language_model.loss(pack({{1, 2, 3, 0}, {3, 1}}));
+    });
+  }
+}
+
+TEST_CASE("a tied output is the scalar product with the tokens' embeddings") {
+  LanguageModelConfig config = small_config();
+  config.tied_output = true;
+  const LanguageModel tied = random_model(config);
+  LanguageModel untied = tied;
+  Rng rng(1);
+  untied.head = nn::Linear(8, 9, rng, {.bias = false});
+  copy_into(untied.head->weight, tied.embedding.tokens.weight, "test");
+  CHECK(same_bits(tied(pack({{1, 2, 3}})), untied(pack({{1, 2, 3}}))));
+  for (const auto& [name, x] : nn::named_parameters(tied)) CHECK_FALSE(name.starts_with("head"));
+}
+
+TEST_CASE("without positions a model takes the order of tokens from causality alone, and no length is too long") {
+  LanguageModelConfig config = small_config(nn::SoftmaxAttentionConfig{});
+  config.options.positions = "none";
+  config.max_length = 0;
+  const LanguageModel model = random_model(config);
+  CHECK(!model.embedding.positions);
+  const Tensor one = model(pack({{1, 2, 3, 4}})), other = model(pack({{2, 1, 3, 4}}));
+  CHECK(largest_difference(share_buffer(one, {9}, 2 * 9), share_buffer(other, {9}, 2 * 9)) > 1e-4);
+  config.blocks = 1;  // a single layer sees a set
+  const LanguageModel shallow = random_model(config);
+  const Tensor first = shallow(pack({{1, 2, 3, 4}})), second = shallow(pack({{2, 1, 3, 4}}));
+  CHECK(largest_difference(share_buffer(first, {9}, 3 * 9), share_buffer(second, {9}, 3 * 9)) < 1e-6);
+  CHECK(model(pack({random_tokens(500, 9)})).size(0) == 500);
+}
+
 TEST_CASE("a head predicts from every token, and there is no CLS") {
   const LanguageModel model = random_model(small_config());
   std::vector<std::string> names;
@@ -106,5 +147,12 @@ TEST_CASE("the language model refuses what makes no sense") {
   CHECK(contains(error_of_config([](auto& c) { c.max_length = 0; }), "language_model: max_length is 0"));
   CHECK(contains(error_of_config([](auto& c) { c.hidden = -8; }), "language_model: hidden is -8"));
   CHECK(contains(error_of_config([](auto& c) { c.mlp = -8; }), "language_model: mlp is -8"));
+  CHECK(contains(error_of_config([](auto& c) { c.options.positions = "sinus"; }),
+                 "language_model: unknown positions \"sinus\", one of learned, rotary, none wanted"));
+  CHECK(contains(error_of_config([](auto& c) { c.options.norm = "batch"; }), "one of layer, rms wanted"));
+  CHECK(contains(error_of_config([](auto& c) { c.options.feed_forward = "moe"; }), "one of gelu, swiglu wanted"));
+  CHECK(contains(error_of_config([](auto& c) { c.options.rotary_base = 0; }), "rotary_base is 0, a positive"));
+  CHECK(contains(error_of_config([](auto& c) { c.options.norm_epsilon = -1; }), "norm_epsilon is -1, a positive"));
+  CHECK(contains(error_of_config([](auto& c) { c.options.kv_heads = 3; }), "2 heads cannot share 3 heads"));
   CHECK(contains(error_of_config([](auto& c) { c.heads = 3; }), "hidden size 8 does not divide into 3 heads"));
 }

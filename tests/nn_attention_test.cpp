@@ -1,6 +1,8 @@
 // Attention layers and the block around them.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/ops/elementwise.hpp>
@@ -107,6 +109,72 @@ TEST_CASE("gradients of attention and of a whole block are right") {
   }
 }
 
+TEST_CASE("gradients of a block with rotary positions, shared heads of keys, rms norms and swiglu are right") {
+  Rng rng(1);
+  const Tensor x = normal({5, 8}, 0, 1, rng, DType::float64);
+  const Sequences sequences = sequences_of({0, 2, 5});
+  for (const nn::AttentionConfig& config : all_attentions) {
+    const auto block = in_float64(nn::TransformerBlock({.hidden = 8,
+                                                        .mlp = 6,
+                                                        .heads = 2,
+                                                        .attention = config,
+                                                        .head = {.kv_heads = 1, .bias = false, .rotary_base = 100},
+                                                        .norm = {.kind = "rms"},
+                                                        .feed_forward = "swiglu",
+                                                        .bias = false},
+                                                       rng));
+    randomise(block, rng);
+    gradcheck_module(block, x,
+                     [&](const nn::TransformerBlock& b, const Tensor& input) { return b(input, sequences, true); });
+  }
+}
+
+TEST_CASE("with rotary positions, softmax attention knows distances and nothing else of places") {
+  Rng rng(1);
+  const nn::Attention attention(8, 2, rng, nn::SoftmaxAttentionConfig{}, {.rotary_base = 100});
+  randomise(attention, rng);
+  const Tensor x = normal({6, 8}, 0, 1, rng), one = normal({1, 8}, 0, 1, rng);
+  // The same rows at other places: behind a row that they cannot see, since it is of another sequence.
+  const Tensor moved = attention(concat({one, x}, 0), sequences_of({0, 1, 7}), true);
+  CHECK(largest_difference(rows(moved, 1, 7), attention(x, sequences_of({0, 6}), true)) < 1e-6);
+  // Two equal keys at different distances get different weights, without positions the same.
+  const Tensor twice = concat({one, x, one}, 0), swapped = concat({x, one, one}, 0);
+  auto last = [&](const nn::Attention& layer, const Tensor& input) {
+    return rows(layer(input, sequences_of({0, 8}), true), 7, 8);
+  };
+  CHECK(largest_difference(last(attention, twice), last(attention, swapped)) > 1e-3);
+  nn::Attention without = attention;
+  std::get<nn::SoftmaxAttention>(without.kind).rotary_base = 0;
+  CHECK(largest_difference(last(without, twice), last(without, swapped)) < 1e-6);
+}
+
+TEST_CASE("heads that share keys see what heads with copies of these keys see") {
+  Rng rng(1);
+  const Tensor x = normal({7, 8}, 0, 1, rng);
+  const Sequences sequences = sequences_of({0, 3, 7});
+  for (const bool kernel : {true, false}) {
+    const nn::AttentionConfig config =
+        kernel ? nn::AttentionConfig(nn::KernelAttentionConfig{}) : nn::AttentionConfig(nn::SoftmaxAttentionConfig{});
+    const nn::Attention shared(8, 4, rng, config, {.kv_heads = 2}), copied(8, 4, rng, config);
+    randomise(shared, rng);
+    std::map<std::string, Tensor> given;
+    for (const auto& [name, tensor] : nn::named_parameters(shared)) given.emplace(name, tensor);
+    for (const auto& [name, tensor] : nn::named_parameters(copied)) {
+      const Tensor& source = given.at(name);
+      if (source.shape() == tensor.shape()) {
+        copy_into(tensor, source, "test");
+        continue;
+      }
+      // Heads 0 and 1 of queries share head 0 of keys, of two rows (head_dim) each.
+      const std::int64_t head = source.size() / 2;
+      for (std::int64_t h = 0; h < 4; ++h) {
+        std::copy_n(source.data<float>() + h / 2 * head, head, write<float>(tensor, "test") + h * head);
+      }
+    }
+    CHECK(largest_difference(shared(x, sequences, true), copied(x, sequences, true)) < 1e-6);
+  }
+}
+
 TEST_CASE("queries and keys get dropout masks of their own") {
   Rng rng(1);
   const nn::KernelAttention attention(8, 2, rng, {.feature_map = "linear", .dropout = 0.5});
@@ -174,6 +242,11 @@ TEST_CASE("attention refuses heads that do not divide, other shapes and an unkno
   CHECK(contains(error_of([&] { nn::Attention(10, 3, rng, nn::SoftmaxAttentionConfig{}); }), "does not divide into 3"));
   CHECK(contains(error_of([&] { nn::Attention(8, 2, rng, nn::KernelAttentionConfig{.feature_map = "rbf"}); }),
                  "unknown kind \"rbf\", one of linear, glu, lowrank_glu"));
+  CHECK(contains(error_of([&] { nn::Attention(8, 4, rng, {}, {.kv_heads = 3}); }), "4 heads cannot share 3 heads"));
+  CHECK(contains(error_of([&] { nn::Attention(8, 4, rng, {}, {.kv_heads = -1}); }), "4 heads cannot share -1 heads"));
+  CHECK(
+      contains(error_of([&] { nn::Attention(9, 3, rng, {}, {.rotary_base = 10}); }), "head_dim is 3, an even number"));
+  CHECK(contains(error_of([&] { nn::Attention(8, 2, rng, {}, {.rotary_base = -1}); }), "rotary_base is -1"));
   const nn::Attention attention(8, 2, rng);
   CHECK(contains(error_of([&] {
                    attention(ones({8}), sequences_of({0, 1}));

@@ -55,6 +55,14 @@ TEST_CASE("a norm that is not finite is returned, and the gradients stay") {
   CHECK(std::isnan(nn::clip_global_norm(nan.gradients, 1)));
 }
 
+TEST_CASE("the factor of a norm is what clipping multiplies by, and 1 where there is nothing to clip") {
+  CHECK(nn::clip_factor(7, 1) == 1 / (7 + 1e-6));
+  CHECK(nn::clip_factor(0.5, 1) == 1);
+  CHECK(nn::clip_factor(std::numeric_limits<double>::infinity(), 1) == 1);
+  CHECK(nn::clip_factor(std::nan(""), 1) == 1);
+  CHECK(contains(error_of([] { nn::clip_factor(1, -1); }), "clip_factor: maximum is -1, a positive number wanted"));
+}
+
 TEST_CASE("a norm that float32 cannot square is still found") {
   TwoGradients two(3e30F, 4e30F, 0);
   CHECK(nn::global_norm(two.gradients) == doctest::Approx(5e30));

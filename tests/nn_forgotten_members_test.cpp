@@ -3,6 +3,7 @@
 
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/embedding.hpp>
+#include <lintel/nn/swiglu.hpp>
 #include <lintel/ops/elementwise.hpp>
 
 #include "module_helpers.hpp"
@@ -54,14 +55,34 @@ TEST_CASE("no layer forgets a member") {
   check(nn::LayerNorm(8), x, apply);
   check(nn::RMSNorm(8), x, apply);
   check(nn::FeedForward(8, 16, rng, 0.5), x, [&](const auto& layer, const Tensor& y) { return layer(y, training); });
+  check(nn::SwiGlu(8, 16, rng, 0.5), x, [&](const auto& layer, const Tensor& y) { return layer(y, training); });
+  check(nn::Mlp(8, 16, rng, {.kind = "swiglu", .dropout = 0.5}), x,
+        [&](const auto& layer, const Tensor& y) { return layer(y, training); });
+  check(nn::Norm(8), x, apply);
+  check(nn::Norm(8, {.kind = "rms"}), x, apply);
   check(nn::Embedding(3, 8, rng), Tensor(), [&](const auto& layer, const Tensor&) { return layer(ids); });
   for (const char* kind : {"linear", "glu", "lowrank_glu"}) {
     check(nn::FeatureMap(2, 4, rng, {.kind = kind, .layers = 2, .bias = true, .dropout = 0.5}), heads,
           [&](const auto& layer, const Tensor& y) { return layer(y, training); });
   }
+  for (const std::string& kind : nn::feature_map_kinds()) {
+    check(nn::KernelAttention(8, 2, rng, {.feature_map = kind, .dropout = 0.5}), x,
+          [&](const auto& layer, const Tensor& y) { return layer(y, sequences, true, training); });
+  }
   for (const nn::AttentionConfig& config :
        {nn::AttentionConfig(nn::KernelAttentionConfig{}), nn::AttentionConfig(nn::SoftmaxAttentionConfig{})}) {
     check(nn::TransformerBlock({.hidden = 8, .mlp = 16, .heads = 2, .attention = config, .dropout = 0.5}, rng), x,
           [&](const auto& layer, const Tensor& y) { return layer(y, sequences, false, training); });
+    check(nn::TransformerBlock({.hidden = 8,
+                                .mlp = 16,
+                                .heads = 2,
+                                .attention = config,
+                                .dropout = 0.5,
+                                .head = {.kv_heads = 1, .bias = false, .rotary_base = 100},
+                                .norm = {.kind = "rms"},
+                                .feed_forward = "swiglu",
+                                .bias = false},
+                               rng),
+          x, [&](const auto& layer, const Tensor& y) { return layer(y, sequences, true, training); });
   }
 }

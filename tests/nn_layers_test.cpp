@@ -6,6 +6,7 @@
 #include <lintel/nn/linear.hpp>
 #include <lintel/nn/loss.hpp>
 #include <lintel/nn/norm.hpp>
+#include <lintel/nn/swiglu.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/matmul.hpp>
 
@@ -97,6 +98,33 @@ TEST_CASE("gradients of the small layers are right") {
   check(nn::LayerNorm(4));
   check(nn::RMSNorm(4));
   check(nn::FeedForward(4, 6, rng));
+  check(nn::SwiGlu(4, 6, rng));
+  check(nn::Norm(4, {.kind = "rms"}));
+}
+
+TEST_CASE("swiglu is down(silu(gate(x)) ⊙ up(x)), with dropout behind both steps") {
+  Rng rng(1);
+  const nn::SwiGlu network(4, 6, rng, 0.5);
+  const Tensor x = normal({3, 4}, 0, 1, rng);
+  CHECK(largest_difference(network(x), network.down(silu(network.gate(x)) * network.up(x))) < 1e-6);
+  const nn::Training training{1, 1};
+  const Tensor gated = network.dropout(silu(network.gate(x)) * network.up(x), training.child(0));
+  CHECK(largest_difference(network(x, training), network.dropout(network.down(gated), training.child(1))) < 1e-6);
+  CHECK(nn::parameter_count(nn::SwiGlu(4, 6, rng, 0, {.bias = false})) == 3 * 4 * 6);
+}
+
+TEST_CASE("norms and networks chosen by name are those that the names say") {
+  Rng rng(1);
+  const Tensor x = normal({3, 4}, 2, 1, rng);
+  CHECK(same_bits(nn::Norm(4)(x), nn::LayerNorm(4)(x)));
+  CHECK(same_bits(nn::Norm(4, {.kind = "rms", .epsilon = 0.1})(x), nn::RMSNorm(4, 0.1)(x)));
+  Rng one(2), two(2);
+  CHECK(same_bits(nn::Mlp(4, 6, one)(x), nn::FeedForward(4, 6, two)(x)));
+  CHECK(same_bits(nn::Mlp(4, 6, one, {.kind = "swiglu"})(x), nn::SwiGlu(4, 6, two)(x)));
+  CHECK(contains(error_of([&] { nn::Norm(4, {.kind = "batch"}); }),
+                 "norm: unknown kind \"batch\", one of layer, rms wanted"));
+  CHECK(contains(error_of([&] { nn::Mlp(4, 6, rng, {.kind = "moe"}); }),
+                 "feed_forward: unknown kind \"moe\", one of gelu, swiglu wanted"));
 }
 
 TEST_CASE("losses are known under nn too") {

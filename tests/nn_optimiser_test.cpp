@@ -5,6 +5,7 @@
 #include <lintel/core/parallel.hpp>
 #include <lintel/nn/optimiser.hpp>
 #include <lintel/nn/safetensors.hpp>
+#include <lintel/ops/elementwise.hpp>
 
 #include "file_helpers.hpp"
 
@@ -207,4 +208,46 @@ TEST_CASE("a step of AdamW has the same bits with any number of threads") {
   for (const Tensor& result : results) {
     CHECK(std::equal(result.values<float>().begin(), result.values<float>().end(), results[0].values<float>().begin()));
   }
+}
+
+TEST_CASE("parameters of any size and either type, stepped together, get what each gets alone") {
+  std::vector<NamedTensor> together, apart;
+  Gradients gradients;
+  Rng rng(1);
+  for (const std::int64_t size : {3, 0, 20'000, 1, 16'384, 40'000, 5}) {
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      const Tensor parameter = normal({size}, 0, 1, rng, dtype);
+      together.push_back({"p" + std::to_string(together.size()), parameter});
+      apart.push_back({"q" + std::to_string(apart.size()), clone(parameter)});
+      const Tensor gradient = normal({size}, 0, 1, rng, dtype);
+      gradients.set(parameter, gradient);
+      gradients.set(apart.back().tensor, gradient);
+    }
+  }
+  nn::AdamW adamw(together, {.weight_decay = 0.1});
+  nn::SGD sgd(together, {.momentum = 0.9, .weight_decay = 0.1});
+  for (int i = 0; i < 2; ++i) adamw.step(gradients, 0.01, 0.5);
+  for (int i = 0; i < 2; ++i) sgd.step(gradients, 0.01, 0.5);
+  for (std::size_t i = 0; i < apart.size(); ++i) {
+    nn::AdamW adamw_alone({apart[i]}, {.weight_decay = 0.1});
+    nn::SGD sgd_alone({apart[i]}, {.momentum = 0.9, .weight_decay = 0.1});
+    for (int step = 0; step < 2; ++step) adamw_alone.step(gradients, 0.01, 0.5);
+    for (int step = 0; step < 2; ++step) sgd_alone.step(gradients, 0.01, 0.5);
+    const Tensor a = convert(together[i].tensor, DType::float64), b = convert(apart[i].tensor, DType::float64);
+    CHECK(std::equal(a.values<double>().begin(), a.values<double>().end(), b.values<double>().begin()));
+  }
+}
+
+TEST_CASE("a step with scaled gradients is a step with gradients that were scaled before") {
+  Rng rng(1);
+  const Model model = model_of(rng), other{clone(model.weight), clone(model.bias)};
+  nn::AdamW optimiser(model), other_optimiser(other);
+  const Gradients gradients = random_gradients(model, rng);
+  Gradients halved;
+  halved.set(other.weight, gradients[model.weight] * 0.5);
+  halved.set(other.bias, gradients[model.bias] * 0.5);
+  optimiser.step(gradients, 0.1, 0.5);
+  other_optimiser.step(halved, 0.1);
+  CHECK(all_values(model) == all_values(other));
+  CHECK(contains(error_of([&] { optimiser.step(gradients, 0.1, NAN); }), "AdamW: gradient scale is nan"));
 }

@@ -50,27 +50,25 @@ std::vector<OpRow> rows_of_cross_entropy() {
                                    {normal_input({3}), labels_input({}, {2})},
                                    {normal_input({1, 1100}), labels_input({1}, {1050})},
                                    {normal_input({0, 7}), index_input({0}, 7)}});
-  plain.errors = {
-      {"cross_entropy: label 7 in row 2 is outside the classes [0, 7)",
-       [] {
-         cross_entropy(zeros({3, 7}), Tensor({3}, std::vector<std::int64_t>{0, 6, 7}));
-       }},
-      {"cross_entropy: label -1 in row 0 is outside the classes [0, 7)",
-       [] {
-         cross_entropy(zeros({1, 7}), Tensor({1}, std::vector<std::int64_t>{-1}));
-       }},
-      {"cross_entropy: labels have shape (4,), logits (3, 7); the shape of the logits without its last axis "
-       "wanted",
-       [] {
-         cross_entropy(zeros({3, 7}), zeros({4}, DType::int64));
-       }},
-      {"cross_entropy: labels is float32, int64 wanted",
-       [] {
-         cross_entropy(zeros({3, 7}), zeros({3}));
-       }},
-      {"cross_entropy: label_smoothing is 1.5, a number in [0, 1] wanted", [] {
-         cross_entropy(zeros({3, 7}), zeros({3}, DType::int64), {.label_smoothing = 1.5});
-       }}};
+  plain.errors = {{"cross_entropy: label 7 in row 2 is outside the classes [0, 7)",
+                   [] {
+                     cross_entropy(zeros({3, 7}), Tensor({3}, std::vector<std::int64_t>{0, 6, 7}));
+                   }},
+                  {"cross_entropy: label -1 in row 0 is outside the classes [0, 7)",
+                   [] {
+                     cross_entropy(zeros({1, 7}), Tensor({1}, std::vector<std::int64_t>{-1}));
+                   }},
+                  {"cross_entropy: labels have shape (4,), logits (3, 7); that shape without its last axis wanted",
+                   [] {
+                     cross_entropy(zeros({3, 7}), zeros({4}, DType::int64));
+                   }},
+                  {"cross_entropy: labels is float32, int64 wanted",
+                   [] {
+                     cross_entropy(zeros({3, 7}), zeros({3}));
+                   }},
+                  {"cross_entropy: label_smoothing is 1.5, a number in [0, 1] wanted", [] {
+                     cross_entropy(zeros({3, 7}), zeros({3}, DType::int64), {.label_smoothing = 1.5});
+                   }}};
   return {plain,
           cross_entropy_row("smoothed", {.label_smoothing = 0.1},
                             {{normal_input({5, 7}), labels_input({5}, {0, 6, 3, 3, 1})}}),

@@ -124,6 +124,12 @@ OpRow one_hot_row() {
 std::vector<OpRow> rows_of_index() {
   std::vector<OpRow> rows = gather_rows();
   rows.push_back(embedding_row());
+  OpRow few_rows = embedding_row();  // so many ids a row that tasks share it, column by column
+  few_rows.variant = "few rows";
+  few_rows.samples = {{normal_input({2, 3}), given_input(Tensor({5}, Ids{1, 1, 1, 1, 1}))}};
+  few_rows.large = {normal_input({3, 500}), index_input({2000}, 3)};
+  few_rows.errors = {};
+  rows.push_back(few_rows);
   rows.push_back(one_hot_row());
   return rows;
 }

@@ -3,7 +3,10 @@
 #include <cmath>
 #include <limits>
 
+#include <lintel/core/memory.hpp>
 #include <lintel/ops/cross_entropy.hpp>
+#include <lintel/ops/linear.hpp>
+#include <lintel/ops/linear_cross_entropy.hpp>
 
 #include "evaluate.hpp"
 
@@ -81,4 +84,44 @@ TEST_CASE("a long row is summed in chunks whose maxima rise and fall") {
   }
   const Tensor logits({1, classes}, values);
   CHECK(loss_of(logits, {7}).value.item() == doctest::Approx(std::log(sum) - values[7]).epsilon(1e-12));
+}
+
+TEST_CASE("the loss of a linear layer is that of its logits, over several blocks of rows and of classes") {
+  Rng rng(3);
+  for (const std::int64_t classes : {700, 2500}) {
+    const Tensor x = normal({3100, 6}, 0, 1, rng, DType::float64), bias = normal({classes}, 0, 1, rng, DType::float64);
+    const Tensor weight = normal({classes, 6}, 0, 1, rng, DType::float64), labels = zeros({3100}, DType::int64);
+    for (std::int64_t i = 0; i < 3100; ++i) write<std::int64_t>(labels, "test")[i] = rng.below(classes);
+    const CrossEntropyOptions options{.ignore_index = 5, .label_smoothing = 0.1};
+    const Evaluation fused = evaluate(
+        [&](const std::vector<Tensor>& in) { return linear_cross_entropy(in[0], in[1], in[2], labels, options); },
+        {x, weight, bias});
+    const Evaluation apart = evaluate(
+        [&](const std::vector<Tensor>& in) { return cross_entropy(linear(in[0], in[1], in[2]), labels, options); },
+        {x, weight, bias});
+    CHECK(distance(fused, apart) < 1e-12);
+  }
+}
+
+TEST_CASE("the gradient of a weight that nobody watched can still be asked for, and a loss can be scaled") {
+  const Tensor x = full({2, 3}, 1), weight = full({4, 3}, 0.5), labels = labels_of({0, 3});
+  Tape tape;
+  tape.watch(x);
+  const Tensor loss = linear_cross_entropy(x, weight, Tensor(), labels);
+  const Gradients unwatched = tape.gradients(loss, {weight}, {.keep = true});
+  CHECK(unwatched[weight].data<float>()[0] == doctest::Approx(-0.25));
+  const Gradients scaled = tape.gradients(loss, {x, weight}, {.seeds = {scalar(2)}});
+  CHECK(scaled[weight].data<float>()[0] == doctest::Approx(-0.5));
+}
+
+TEST_CASE("the loss of a linear layer needs less than a quarter of the memory of its logits") {
+  const std::int64_t rows = 4096, classes = 20000;
+  const Tensor x = full({rows, 8}, 1), weight = full({classes, 8}, 0.01), labels = zeros({rows}, DType::int64);
+  Tape tape;
+  tape.watch(x);
+  tape.watch(weight);
+  const std::int64_t before = memory_statistics().live;
+  reset_peak_memory();
+  (void)tape.gradients(linear_cross_entropy(x, weight, Tensor(), labels));
+  CHECK(memory_statistics().peak - before < rows * classes * 4 / 4);
 }

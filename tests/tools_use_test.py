@@ -1,6 +1,8 @@
 """A run from data to answers, as a user goes through it."""
 
 import json
+import os
+import pathlib
 import re
 import unittest
 
@@ -8,7 +10,8 @@ from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SMALL_MODEL, main
 
 
 class Help(CommandTest):
-    COMMANDS = (["data"], ["data", "listops"], ["train"], ["eval"], ["predict"], ["generate"], ["info"])
+    COMMANDS = (["data"], ["data", "listops"], ["train"], ["eval"], ["predict"], ["generate"],
+                ["import"], ["info"], ["bench", "generate"])
 
     def test_every_command_has_help(self):
         for command in ([], *self.COMMANDS):
@@ -175,6 +178,58 @@ class Language(CommandTest):
         self.assertEqual(self.run_json(*generate, "--top-k", 1, "--seed", 9)["text"], greedy)
         streamed = self.run_command(*generate, "--temperature", 0).stdout.decode()
         self.assertEqual(streamed, "to be" + greedy + "\n")
+
+    def test_generation_stops_at_strings_and_goes_on_in_another_process(self):
+        self.write_text("text.txt.gz", 6000)
+        options = ["--data", "text.txt.gz", *LANGUAGE, "--max-length", 32, "--steps", 60, "--learning-rate", 0.01]
+        self.run_json("train", *options, "--out", "learned")
+        self.run_json("train", *options, "--positions", "rotary", "--norm", "rms", "--feed-forward", "swiglu",
+                      "--kv-heads", 1, "--bias-free", "--tied-output", "--out", "rotary")
+        for run in ("learned", "rotary"):
+            go_on = ["generate", "--run", run, "--temperature", 0.8, "--top-k", 5]
+            sample = [*go_on, "--prompt", "to be", "--seed", 3]
+            whole = self.run_json(*sample, "--tokens", 60)
+            self.assertEqual(whole["tokens"], 60)
+            parts = self.run_json(*sample, "--tokens", 20, "--save-state", "state")["text"]
+            parts += self.run_json(*go_on, "--tokens", 40, "--state", "state")["text"]
+            self.assertEqual(parts, whole["text"])
+            stop = whole["text"][10:13]
+            stopped = self.run_json(*sample, "--tokens", 60, "--stop", stop, "--stop", "\x01")
+            self.assertEqual(stopped["text"], whole["text"][:whole["text"].index(stop)])
+            self.assertEqual(stopped["stop"], stop)
+
+    def test_a_model_that_others_trained_is_imported_and_writes_the_tokens_that_it_should(self):
+        data = pathlib.Path(os.environ.get("LINTEL_TEST_DATA", "")) / "stories260K"
+        if not (data / "stories260K.safetensors").exists():
+            self.skipTest("SKIPPED: no stories260K in LINTEL_TEST_DATA")
+        result = self.run_json("import", data / "stories260K.safetensors", "--out", "stories")
+        self.assertEqual(result["parameters"], 260032)
+        self.assertIn("holds a run already", self.error_of("import", data / "stories260K.safetensors", "--out", "stories"))
+        expected = json.loads((data / "expected_greedy.json").read_text())["ids"]
+        written = self.run_json("generate", "--run", "stories", "--prompt", expected[0], "--tokens", 256,
+                                "--temperature", 0)
+        self.assertEqual([expected[0], *map(int, written["text"].split())], expected)
+        self.assertIn("is not a token", self.error_of("generate", "--run", "stories", "--prompt", "once"))
+
+
+class BenchGenerate(CommandTest):
+    SMALL = ["bench", "generate", "--hidden", 16, "--mlp", 16, "--heads", 2, "--blocks", 2, "--threads", 1]
+
+    def test_the_state_of_kernel_attention_does_not_grow_and_the_cache_of_softmax_attention_does(self):
+        def result(*options):
+            output = self.run_command(*self.SMALL, *options).stdout.decode()
+            return json.loads(output.splitlines()[-1])
+
+        for length in (1000, 1500, 2500):
+            for attention, state_bytes in (("glu", 2 * 2 * 8 * 9 * 4), ("softmax", 2 * 2 * length * 16 * 4),
+                                           ("hedgehog", 2 * 2 * 16 * 9 * 4)):
+                found = result("--attention", attention, "--length", length, "--positions", "rotary")
+                self.assertEqual(found["state_bytes"], state_bytes)
+                self.assertGreater(found["tokens_per_s_first"], 0)
+                self.assertGreater(found["tokens_per_s_last"], 0)
+        self.assertEqual(result("--length", 2500, "--streams", 3, "--write-all")["state_bytes"], 3 * 2 * 2 * 8 * 9 * 4)
+        self.assertIn("length is 999, at least 1000", self.error_of("bench", "generate", "--length", 999))
+        self.assertIn("one of linear, glu", self.error_of("bench", "generate", "--attention", "exp"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,11 @@
 #include <lintel/train/evaluate.hpp>
 #include <lintel/train/generation.hpp>
 
+#include "file_helpers.hpp"
+
 using namespace lintel::train;
+using lintel_test::contains;
+using lintel_test::error_of;
 
 namespace {
 
@@ -106,6 +110,72 @@ TEST_CASE(
     return tokens.size() < 20;
   });
   CHECK(tokens.size() == 20);
+}
+
+TEST_CASE("where positions do not end, generation goes on from token to token beyond max_length") {
+  for (const char* positions : {"rotary", "none"}) {
+    RunConfig config = small_config();
+    config.positions = positions;
+    const auto model = unlike(build_language_model(config, vocabulary));
+    std::vector<std::int64_t> tokens = {10, 20, 30};
+    const std::vector<std::int64_t> prompt = tokens;
+    generate(ReadingState(model, 12), prompt, 40, {.temperature = 0}, lintel::Rng(1), [&](std::int64_t token) {
+      const lintel::Tensor logits = model(lintel::pack({tokens}));
+      const auto last = logits.values<float>().last(256);
+      CHECK(token == std::max_element(last.begin(), last.end()) - last.begin());
+      tokens.push_back(token);
+      return true;
+    });
+    CHECK(tokens.size() == 43);
+  }
+}
+
+TEST_CASE("a saved generation goes on with the tokens that it would have drawn") {
+  const lintel_test::TemporaryFolder folder;
+  const auto path = folder.path() / "generation.safetensors";
+  const SamplingOptions options{.temperature = 0.9, .top_k = 50};
+  for (const char* attention : {"kernel", "softmax"}) {
+    for (const char* positions : {"learned", "rotary"}) {
+      RunConfig config = small_config();
+      config.attention = attention;
+      config.positions = positions;
+      const auto model = unlike(build_language_model(config, vocabulary));
+      const std::vector<std::int64_t> prompt = {10, 20, 30};
+      std::vector<std::int64_t> whole, parts;
+      auto into = [](std::vector<std::int64_t>& tokens) {
+        return [&tokens](std::int64_t token) {
+          tokens.push_back(token);
+          return true;
+        };
+      };
+      generate(ReadingState(model, 12), prompt, 30, options, lintel::Rng(7), into(whole));
+      for (const std::int64_t count : {4, 0, 1, 20, 5}) {
+        const bool begins = parts.empty();
+        const Generation start = begins ? Generation{ReadingState(model, 12), lintel::Rng(7)}
+                                        : load_generation(ReadingState(model, 12), path);
+        const std::span<const std::int64_t> read = begins ? std::span(prompt) : std::span<const std::int64_t>();
+        save_generation(generate(start, read, count, options, into(parts)), path);
+      }
+      CHECK(parts == whole);
+    }
+  }
+}
+
+TEST_CASE("a generation refuses what is not its state") {
+  const lintel_test::TemporaryFolder folder;
+  const auto path = folder.path() / "generation.safetensors";
+  const auto model = build_language_model(small_config(), vocabulary);
+  const ReadingState nothing(model, 12);
+  CHECK(contains(error_of([&] { (void)ReadingState(nothing).next_logits(); }), "the prompt is empty"));
+  lintel::save(model, path);
+  CHECK(contains(error_of([&] { load_generation(nothing, path); }), "is not the state of a generation"));
+  lintel::models::save_state(model.empty_state(), path);
+  CHECK(contains(error_of([&] { load_generation(nothing, path); }), "is not the state of a generation"));
+  save_generation({nothing, lintel::Rng(1)}, path);
+  RunConfig config = small_config();
+  config.blocks += 1;
+  const auto deeper = build_language_model(config, vocabulary);
+  CHECK(contains(error_of([&] { load_generation(ReadingState(deeper, 12), path); }), "does not fit"));
 }
 
 TEST_CASE("a better evaluation has the higher accuracy, then the lower loss") {

@@ -112,6 +112,20 @@ TEST_CASE("a word tokeniser is the same after a trip through a file") {
   CHECK(after.decode(after.encode(text)) == "\\ \"quoted\" ( b Größe <unknown> [MAX");
 }
 
+TEST_CASE("numbers are the ids themselves, and nothing else is a token") {
+  const auto tokeniser = saved_and_loaded(Tokeniser::numbers(512));
+  CHECK(tokeniser.vocabulary_size() == 512);
+  CHECK(!tokeniser.is_bytes());
+  CHECK(tokeniser.encode(" 1 403\n0 511") == std::vector<std::int64_t>{1, 403, 0, 511});
+  CHECK(tokeniser.encode("1 403 0 511", 2) == std::vector<std::int64_t>{1, 403});
+  CHECK(tokeniser.decode({0, 1, 511}) == "0 1 511");
+  for (const std::string word : {"512", "-1", "1x", "one", "99999999999999999999"}) {
+    CHECK(contains(error_of([&] { tokeniser.encode("7 " + word); }), "\"" + word + "\" is not a token"));
+  }
+  CHECK(contains(error_of([&] { tokeniser.decode({512}); }), "id 512 is outside the vocabulary of 512"));
+  CHECK(contains(error_of([] { Tokeniser::numbers(0); }), "a vocabulary of 0 numbers"));
+}
+
 TEST_CASE("words that are not UTF-8 make no vocabulary") {
   CHECK(contains(error_of([] { Tokeniser::words({"a\xFF"}, {.split = WordSplit::whitespace}); }), "is not UTF-8"));
 }

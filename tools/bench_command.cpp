@@ -9,6 +9,7 @@
 #include <lintel/core/parallel.hpp>
 #include <lintel/core/tensor.hpp>
 #include <lintel/ops/gemm.hpp>
+#include <lintel/tools/bench_generate.hpp>
 #include <lintel/tools/bench_limits.hpp>
 #include <lintel/tools/bench_model.hpp>
 #include <lintel/tools/bench_timing.hpp>
@@ -113,6 +114,7 @@ int run_step(const StepCommand& command) {
   const double ms = median(milliseconds);
   Json json{{"attention", shape.attention},
             {"kernel_layers", shape.kernel_layers},
+            {"positions", shape.positions},
             {"task", shape.task},
             {"length", shape.length},
             {"batch", shape.batch},
@@ -189,6 +191,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_limits(bench, action);
   add_matmul(bench, action);
   add_step(bench, action);
+  add_bench_generate(bench, action);
 }
 
 }  // namespace lintel::tools

@@ -28,10 +28,18 @@ struct PlainClassifier {
   nn::Linear head;
 
   PlainClassifier(const ModelShape& shape, Rng& rng)
-      : embedding({.vocab = shape.vocab, .max_length = shape.length, .hidden = shape.hidden}, rng),
-        blocks(nn::make_blocks(
-            shape.blocks,
-            {.hidden = shape.hidden, .mlp = shape.mlp, .heads = shape.heads, .attention = attention_of(shape)}, rng)),
+      : embedding({.vocab = shape.vocab,
+                   .max_length = shape.length,
+                   .hidden = shape.hidden,
+                   .learned_positions = shape.positions == "learned"},
+                  rng),
+        blocks(nn::make_blocks(shape.blocks,
+                               {.hidden = shape.hidden,
+                                .mlp = shape.mlp,
+                                .heads = shape.heads,
+                                .attention = attention_of(shape),
+                                .head = {.rotary_base = shape.positions == "rotary" ? 10000.0 : 0.0}},
+                               rng)),
         norm(shape.hidden),
         head(shape.hidden, 2, rng) {}
 
@@ -56,7 +64,8 @@ models::LanguageModel make_language_model(const ModelShape& shape, Rng& rng) {
                                 .mlp = shape.mlp,
                                 .heads = shape.heads,
                                 .blocks = shape.blocks,
-                                .attention = attention_of(shape)},
+                                .attention = attention_of(shape),
+                                .options = {.positions = shape.positions}},
                                rng);
 }
 
@@ -103,6 +112,9 @@ void add_shape_options(CLI::App& command, ModelShape& shape) {
       ->check(CLI::IsMember({"classify", "lm"}))
       ->capture_default_str();
   command.add_option("--attention", shape.attention, "softmax, or a feature map of kernel attention")
+      ->capture_default_str();
+  command.add_option("--positions", shape.positions, "how a token knows its place")
+      ->check(CLI::IsMember({"learned", "rotary", "none"}))
       ->capture_default_str();
   command.add_option("--kernel-layers", shape.kernel_layers, "layers of the feature map")->capture_default_str();
   command.add_option("--length", shape.length, "tokens of a sequence")->capture_default_str();

@@ -13,7 +13,7 @@ namespace lintel::tools {
 
 /// The shape of the model and of its batch.
 struct ModelShape {
-  std::string task = "classify", attention = "glu", dtype = "float32";
+  std::string task = "classify", attention = "glu", positions = "learned", dtype = "float32";
   int kernel_layers = 1;
   std::int64_t length = 4000, batch = 4, hidden = 256, mlp = 1024, heads = 4, blocks = 4, vocab = 256;
   std::int64_t threads = 0;
@@ -32,7 +32,7 @@ struct BenchModel {
 };
 
 /// The classifier has mean pooling and one linear layer behind it; the language model predicts all tokens but the
-/// first. Both have learned positions and no dropout. Throws `Error` for sizes that make no model.
+/// first. There is no dropout. Throws `Error` for sizes that make no model.
 BenchModel make_bench_model(const ModelShape& shape);
 
 }  // namespace lintel::tools

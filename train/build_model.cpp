@@ -17,6 +17,16 @@ nn::AttentionConfig attention_config(const RunConfig& config) {
   return kernel;
 }
 
+models::TransformerOptions transformer_options(const RunConfig& config) {
+  return {.positions = config.positions,
+          .rotary_base = config.rotary_base,
+          .norm = config.norm,
+          .norm_epsilon = config.norm_epsilon,
+          .feed_forward = config.feed_forward,
+          .kv_heads = config.kv_heads,
+          .bias_free = config.bias_free};
+}
+
 }  // namespace
 
 models::Classifier build_classifier(const RunConfig& config, const RunVocabulary& vocabulary) {
@@ -31,6 +41,7 @@ models::Classifier build_classifier(const RunConfig& config, const RunVocabulary
   model.attention = attention_config(config);
   model.dropout = config.dropout;
   model.pooling = config.pooling;
+  model.options = transformer_options(config);
   Rng random = weight_random(config);
   return models::Classifier(model, random);
 }
@@ -45,8 +56,38 @@ models::LanguageModel build_language_model(const RunConfig& config, const RunVoc
   model.blocks = config.blocks;
   model.attention = attention_config(config);
   model.dropout = config.dropout;
+  model.options = transformer_options(config);
+  model.tied_output = config.tied_output;
   Rng random = weight_random(config);
   return models::LanguageModel(model, random);
+}
+
+RunConfig settings_of(const models::LanguageModelConfig& model) {
+  RunConfig config;
+  config.task = "lm";
+  config.max_length = model.max_length;
+  config.hidden = model.hidden;
+  config.mlp = model.mlp;
+  config.heads = model.heads;
+  config.blocks = model.blocks;
+  config.dropout = model.dropout;
+  config.attention = "softmax";
+  if (const auto* kernel = std::get_if<nn::KernelAttentionConfig>(&model.attention)) {
+    config.attention = "kernel";
+    config.feature_map = kernel->feature_map;
+    config.kernel_layers = kernel->layers;
+    config.kernel_bias = kernel->bias;
+    config.kernel_dropout = kernel->dropout;
+  }
+  config.kv_heads = model.options.kv_heads;
+  config.positions = model.options.positions;
+  config.rotary_base = model.options.rotary_base;
+  config.norm = model.options.norm;
+  config.norm_epsilon = model.options.norm_epsilon;
+  config.feed_forward = model.options.feed_forward;
+  config.bias_free = model.options.bias_free;
+  config.tied_output = model.tied_output;
+  return config;
 }
 
 }  // namespace lintel::train

@@ -15,4 +15,7 @@ models::Classifier build_classifier(const RunConfig& config, const RunVocabulary
 /// The language model that `config` describes.
 models::LanguageModel build_language_model(const RunConfig& config, const RunVocabulary& vocabulary);
 
+/// The settings with which `build_language_model` builds a model like this one; the others are the defaults.
+RunConfig settings_of(const models::LanguageModelConfig& model);
+
 }  // namespace lintel::train

@@ -1,5 +1,6 @@
 #include <lintel/train/run_config.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -117,6 +118,18 @@ void check(const RunConfig& config) {
   if (config.hidden % config.heads != 0) {
     fail("settings: hidden is a multiple of heads, got ", config.hidden, " and ", config.heads);
   }
+  static const std::vector<std::string> single = {"elu", "relu", "favor", "hedgehog"};
+  const bool is_single = std::find(single.begin(), single.end(), config.feature_map) != single.end();
+  if (config.attention == "kernel" && is_single && config.kernel_layers > 1) {
+    fail("settings: kernel_layers is 1 for the feature map ", config.feature_map, ", got ", config.kernel_layers);
+  }
+  if (config.kv_heads > 0 && config.heads % config.kv_heads != 0) {
+    fail("settings: kv_heads is a divisor of heads, got ", config.kv_heads, " and ", config.heads);
+  }
+  if (config.positions == "rotary" && config.hidden / config.heads % 2 != 0) {
+    fail("settings: rotary positions want an even hidden / heads, got ", config.hidden / config.heads);
+  }
+  if (config.task == "classify" && config.tied_output) fail("settings: tied_output is for the task lm");
   if (config.batch_tokens == 0 && config.accumulate > config.batch) {
     fail("settings: a batch of ", config.batch, " cannot be cut into ", config.accumulate, " pieces");
   }

@@ -35,6 +35,14 @@ struct RunConfig {
   std::int64_t heads = 4;
   std::int64_t blocks = 2;
   std::int64_t max_length = 512;
+  std::int64_t kv_heads = 0;
+  std::string positions = "learned";
+  double rotary_base = 10000;
+  std::string norm = "layer";
+  double norm_epsilon = 1e-6;
+  std::string feed_forward = "gelu";
+  bool bias_free = false;
+  bool tied_output = false;
   std::string pooling = "cls";
   double dropout = 0;
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <lintel/nn/feature_maps.hpp>
 #include <lintel/train/run_config.hpp>
 
 namespace lintel::train {
@@ -71,8 +72,9 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"attention", "of linear cost through a trained feature map, or the usual one"}.one_of(
         {"kernel", "softmax"}),
     c.attention);
-  f(Setting{"feature_map", "of kernel attention"}.one_of({"linear", "glu", "lowrank_glu"}), c.feature_map);
-  f(Setting{"kernel_layers", "layers of the feature map"}.between(1, 64), c.kernel_layers);
+  f(Setting{"feature_map", "of kernel attention"}.one_of(nn::feature_map_kinds()), c.feature_map);
+  f(Setting{"kernel_layers", "layers of the feature map; one for elu, relu, favor and hedgehog"}.between(1, 64),
+    c.kernel_layers);
   f(Setting{"kernel_bias", "biases in the feature map"}, c.kernel_bias);
   f(Setting{"kernel_dropout", "dropout in front of every layer of the feature map"}.between(0, 0.99), c.kernel_dropout);
   f(Setting{"penalty", "weight of the orthogonality penalty on the feature map"}.at_least(0), c.penalty);
@@ -80,6 +82,18 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"mlp", "width inside the feed-forward layers; 0: four times hidden"}.at_least(0), c.mlp);
   f(Setting{"heads", "attention heads"}.at_least(1), c.heads);
   f(Setting{"blocks", "Transformer blocks"}.between(1, 1024), c.blocks);
+  f(Setting{"kv_heads", "heads of keys and values, each shared by several attention heads; 0: as many as heads"}
+        .at_least(0),
+    c.kv_heads);
+  f(Setting{"positions", "how a token knows its place; learned positions end at max_length"}.one_of(
+        {"learned", "rotary", "none"}),
+    c.positions);
+  f(Setting{"rotary_base", "of rotary positions: the slowest pair turns by 1/base a token"}.at_least(1), c.rotary_base);
+  f(Setting{"norm", "of the blocks and behind them"}.one_of({"layer", "rms"}), c.norm);
+  f(Setting{"norm_epsilon", "added to the variance or mean square in a norm"}.between(1e-12, 1), c.norm_epsilon);
+  f(Setting{"feed_forward", "the network behind attention"}.one_of({"gelu", "swiglu"}), c.feed_forward);
+  f(Setting{"bias_free", "no biases in the linear layers"}, c.bias_free);
+  f(Setting{"tied_output", "the language model's output is its table of tokens"}, c.tied_output);
   f(Setting{"pooling", "what is classified: a learned first token or the mean of all"}.one_of({"cls", "mean"}),
     c.pooling);
   f(Setting{"dropout", "dropout in the feed-forward layers"}.between(0, 0.99), c.dropout);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <lintel/core/atomic_file.hpp>
 #include <lintel/core/error.hpp>
 #include <lintel/core/utf8.hpp>
@@ -23,6 +24,14 @@ std::vector<WordCount> count_words(const std::vector<std::string_view>& texts, W
   return {counts.begin(), counts.end()};
 }
 
+std::int64_t id_of_number(const std::string& word, std::int64_t size) {
+  std::int64_t id = -1;
+  const char* const end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, id);
+  if (error == std::errc() && stop == end && id >= 0 && id < size) return id;
+  fail("tokeniser: \"", word, "\" is not a token, a number from 0 to ", size - 1, " wanted");
+}
+
 // A total order, so that the vocabulary does not depend on the order of the hash table.
 bool before_in_vocabulary(const WordCount& a, const WordCount& b) {
   return a.second != b.second ? a.second > b.second : a.first < b.first;
@@ -30,7 +39,14 @@ bool before_in_vocabulary(const WordCount& a, const WordCount& b) {
 
 }  // namespace
 
-Tokeniser Tokeniser::bytes() { return Tokeniser(true); }
+Tokeniser Tokeniser::bytes() { return Tokeniser(Kind::bytes); }
+
+Tokeniser Tokeniser::numbers(std::int64_t size) {
+  if (size < 1) fail("tokeniser: a vocabulary of ", size, " numbers, at least 1 wanted");
+  Tokeniser tokeniser(Kind::numbers);
+  tokeniser.numbers_ = size;
+  return tokeniser;
+}
 
 Tokeniser Tokeniser::words(const std::vector<std::string_view>& texts, const VocabularyOptions& options) {
   if (options.max_size != 0 && options.max_size <= first_word_id) {
@@ -45,7 +61,7 @@ Tokeniser Tokeniser::words(const std::vector<std::string_view>& texts, const Voc
     if (find_utf8_defect(word)) fail("tokeniser: a word of the training text is not UTF-8");
     words.push_back(std::move(word));
   }
-  Tokeniser tokeniser(false);
+  Tokeniser tokeniser(Kind::words);
   tokeniser.split_ = options.split;
   tokeniser.set_words(std::move(words));
   return tokeniser;
@@ -60,22 +76,37 @@ void Tokeniser::set_words(std::vector<std::string> words) {
 }
 
 std::int64_t Tokeniser::vocabulary_size() const {
-  return is_bytes_ ? 256 : static_cast<std::int64_t>(words_.size()) + first_word_id;
+  if (kind_ == Kind::numbers) return numbers_;
+  return is_bytes() ? 256 : static_cast<std::int64_t>(words_.size()) + first_word_id;
 }
 
 std::vector<std::int64_t> Tokeniser::encode(std::string_view text, std::int64_t max_length) const {
+  std::vector<std::int64_t> ids = encode_all(text);
+  const auto length = static_cast<std::int64_t>(ids.size());
+  if (max_length > 0 && length > max_length) ids.resize(static_cast<std::size_t>(max_length));
+  return ids;
+}
+
+std::vector<std::int64_t> Tokeniser::encode_all(std::string_view text) const {
   std::vector<std::int64_t> ids;
-  if (is_bytes_) {
+  if (is_bytes()) {
     for (const char byte : text) ids.push_back(static_cast<unsigned char>(byte));
-  } else {
-    for (const std::string& word : split_words(text, split_)) {
+    return ids;
+  }
+  for (const std::string& word : split_words(text, split_)) {
+    if (kind_ == Kind::numbers) {
+      ids.push_back(id_of_number(word, numbers_));
+    } else {
       const auto found = id_of_word_.find(word);
       ids.push_back(found == id_of_word_.end() ? unknown_id : found->second);
     }
   }
-  const auto length = static_cast<std::int64_t>(ids.size());
-  if (max_length > 0 && length > max_length) ids.resize(static_cast<std::size_t>(max_length));
   return ids;
+}
+
+std::string Tokeniser::word_of(std::int64_t id) const {
+  if (kind_ == Kind::numbers) return std::to_string(id);
+  return id == unknown_id ? unknown_word : words_[static_cast<std::size_t>(id - first_word_id)];
 }
 
 std::string Tokeniser::decode(const std::vector<std::int64_t>& ids) const {
@@ -84,19 +115,22 @@ std::string Tokeniser::decode(const std::vector<std::int64_t>& ids) const {
     if (id < 0 || id >= vocabulary_size()) {
       fail("tokeniser: id ", id, " is outside the vocabulary of ", vocabulary_size());
     }
-    if (is_bytes_) {
+    if (is_bytes()) {
       text += static_cast<char>(id);
-    } else if (id != padding_id) {
+    } else if (kind_ == Kind::numbers || id != padding_id) {
       if (!text.empty()) text += ' ';
-      text += id == unknown_id ? unknown_word : words_[static_cast<std::size_t>(id - first_word_id)];
+      text += word_of(id);
     }
   }
   return text;
 }
 
 void Tokeniser::save(const std::filesystem::path& path) const {
-  nlohmann::ordered_json json = {{"format", tokeniser_format}, {"version", 1}, {"kind", is_bytes_ ? "bytes" : "words"}};
-  if (!is_bytes_) {
+  const char* const kinds[] = {"bytes", "words", "numbers"};
+  nlohmann::ordered_json json = {
+      {"format", tokeniser_format}, {"version", 1}, {"kind", kinds[static_cast<int>(kind_)]}};
+  if (kind_ == Kind::numbers) json["size"] = numbers_;
+  if (kind_ == Kind::words) {
     json["split"] = word_split_name(split_);
     json["words"] = words_;
   }
@@ -106,8 +140,9 @@ void Tokeniser::save(const std::filesystem::path& path) const {
 Tokeniser Tokeniser::load(const std::filesystem::path& path) {
   return read_json_document(path, tokeniser_format, [](const nlohmann::json& json) {
     if (json.at("kind") == "bytes") return bytes();
+    if (json.at("kind") == "numbers") return numbers(json.at("size").get<std::int64_t>());
     if (json.at("kind") != "words") fail("its kind is ", json.at("kind"));
-    Tokeniser tokeniser(false);
+    Tokeniser tokeniser(Kind::words);
     tokeniser.split_ = word_split_named(json.at("split").get<std::string>());
     tokeniser.set_words(json.at("words").get<std::vector<std::string>>());
     return tokeniser;

@@ -131,11 +131,12 @@ Trainer::StepResult Trainer::train_step() {
   const Stopwatch watch;
   StepResult result;
   const Task::Items items = task_.items(result_.state.step);
-  Gradients gradients = accumulate_gradients(items, result.loss);
-  result.gradient_norm = config_.clip > 0 ? nn::clip_global_norm(gradients, config_.clip) : nn::global_norm(gradients);
+  const Gradients gradients = accumulate_gradients(items, result.loss);
+  result.gradient_norm = nn::global_norm(gradients);
   result.learning_rate = schedule_(result_.state.step + 1);
   require_finite(result);
-  optimiser_.step(gradients, result.learning_rate);
+  const double scale = config_.clip > 0 ? nn::clip_factor(result.gradient_norm, config_.clip) : 1;
+  optimiser_.step(gradients, result.learning_rate, scale);
   ++result_.state.step;
   result.tokens = task_.count_tokens(items);
   result.seconds = watch.seconds();

@@ -1,0 +1,18 @@
+#include <cmath>
+
+#include <lintel/models/transformer_options.hpp>
+
+namespace lintel::models {
+
+void check_options(const char* model, const TransformerOptions& options) {
+  if (options.positions != "learned" && options.positions != "rotary" && options.positions != "none") {
+    fail(model, ": unknown positions \"", options.positions, "\", one of learned, rotary, none wanted");
+  }
+  auto check_positive = [&](const char* name, double number) {
+    if (!(number > 0 && std::isfinite(number))) fail(model, ": ", name, " is ", number, ", a positive number wanted");
+  };
+  check_positive("rotary_base", options.rotary_base);
+  check_positive("norm_epsilon", options.norm_epsilon);
+}
+
+}  // namespace lintel::models

@@ -1,0 +1,33 @@
+#include <lintel/nn/swiglu.hpp>
+#include <lintel/ops/elementwise.hpp>
+
+namespace lintel::nn {
+namespace swiglu_detail {
+
+std::variant<FeedForward, SwiGlu> make_mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options) {
+  if (options.kind == "gelu") return FeedForward(hidden, mlp, rng, options.dropout, {options.bias});
+  if (options.kind == "swiglu") return SwiGlu(hidden, mlp, rng, options.dropout, {options.bias});
+  fail("feed_forward: unknown kind \"", options.kind, "\", one of gelu, swiglu wanted");
+}
+
+}  // namespace swiglu_detail
+
+SwiGlu::SwiGlu(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate, const LinearOptions& linear)
+    : gate(hidden, mlp, rng, linear),
+      up(hidden, mlp, rng, linear),
+      down(mlp, hidden, rng, linear),
+      dropout(dropout_rate) {}
+
+Tensor SwiGlu::operator()(const Tensor& x, const std::optional<Training>& training) const {
+  const Tensor gated = dropout(gate(x, Activation::silu) * up(x), child_of(training, 0));
+  return dropout(down(gated), child_of(training, 1));
+}
+
+Mlp::Mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options)
+    : kind(swiglu_detail::make_mlp(hidden, mlp, rng, options)) {}
+
+Tensor Mlp::operator()(const Tensor& x, const std::optional<Training>& training) const {
+  return std::visit([&](const auto& network) { return network(x, training); }, kind);
+}
+
+}  // namespace lintel::nn

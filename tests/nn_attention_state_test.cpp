@@ -1,0 +1,198 @@
+// Attention that reads on with a state.
+#include <doctest/doctest.h>
+
+#include <lintel/autograd/tape.hpp>
+#include <lintel/nn/attention.hpp>
+#include <lintel/ops/kernel_attention.hpp>
+
+#include "file_helpers.hpp"
+#include "module_helpers.hpp"
+
+using namespace lintel;
+using namespace lintel_test;
+
+namespace {
+
+constexpr std::int64_t hidden = 24, heads = 4, chunk = kernel_attention_chunk;
+const std::vector<std::int64_t> lengths_around_chunks = {0, 1, 2, chunk - 1, chunk, chunk + 1, 3 * chunk + 5};
+
+struct Kind {
+  std::string name;
+  nn::AttentionConfig config;
+  nn::HeadOptions options;
+};
+
+const std::vector<Kind> all_kinds = {
+    {"kernel", nn::KernelAttentionConfig{}, {}},
+    {"kernel, two layers, biases", nn::KernelAttentionConfig{.layers = 2, .bias = true}, {}},
+    {"kernel, rotary, shared keys", nn::KernelAttentionConfig{}, {.kv_heads = 2, .bias = false, .rotary_base = 100}},
+    {"softmax", nn::SoftmaxAttentionConfig{}, {}},
+    {"softmax, rotary, shared keys", nn::SoftmaxAttentionConfig{}, {.kv_heads = 2, .rotary_base = 10000}},
+    {"softmax, one head of keys", nn::SoftmaxAttentionConfig{}, {.kv_heads = 1, .bias = false}}};
+
+nn::Attention random_attention(const Kind& kind) {
+  Rng rng(1);
+  const nn::Attention attention(hidden, heads, rng, kind.config, kind.options);
+  randomise(attention, rng);
+  return attention;
+}
+
+Sequences sequences_of(const std::vector<std::int64_t>& lengths) {
+  std::vector<std::int64_t> offsets{0};
+  for (const std::int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  return Sequences::packed(Tensor({static_cast<std::int64_t>(offsets.size())}, offsets));
+}
+
+Tensor rows(const Tensor& x, std::int64_t begin, std::int64_t end) {
+  return share_buffer(x, {end - begin, x.size(-1)}, begin * x.size(-1));
+}
+
+/// The rows of x read by one stream in pieces that end at these places.
+Tensor read_in_pieces(const nn::Attention& attention, const Tensor& x, const std::vector<std::int64_t>& ends) {
+  nn::AttentionState state = attention.empty_state(1);
+  const Tensor result = empty(x.shape(), x.dtype());
+  std::int64_t begin = 0;
+  for (const std::int64_t end : ends) {
+    const Tensor piece = attention.read(rows(x, begin, end), sequences_of({end - begin}), state);
+    if (end > begin) copy_into(rows(result, begin, end), piece, "test");
+    begin = end;
+  }
+  CHECK(state.lengths.data<std::int64_t>()[0] == begin);
+  return result;
+}
+
+std::vector<std::int64_t> every_place(std::int64_t length) {
+  std::vector<std::int64_t> ends;
+  for (std::int64_t i = 1; i <= length; ++i) ends.push_back(i);
+  return ends;
+}
+
+}  // namespace
+
+TEST_CASE("reading at once, in pieces and token by token is causal attention, for lengths around the chunks") {
+  for (const Kind& kind : all_kinds) {
+    CAPTURE(kind.name);
+    const nn::Attention attention = random_attention(kind), exact = in_float64(attention);
+    for (const std::int64_t length : lengths_around_chunks) {
+      CAPTURE(length);
+      Rng rng(5);
+      const Tensor x = normal({length, hidden}, 0, 1, rng), x64 = convert(x, DType::float64);
+      const Tensor wanted = exact(x64, sequences_of({length}), true);
+      const std::vector<std::vector<std::int64_t>> ways = {
+          {length}, every_place(length), {length / 3, length / 3, length / 2, length}};
+      for (const std::vector<std::int64_t>& ends : ways) {
+        CHECK(largest_difference(read_in_pieces(exact, x64, ends), wanted) < 1e-12);
+        CHECK(largest_difference(read_in_pieces(attention, x, ends), wanted) < 1e-5);
+      }
+    }
+  }
+}
+
+TEST_CASE("a batch of streams of different lengths is each stream alone") {
+  const std::vector<std::int64_t> first = {70, 0, 3, 129}, second = {1, 66, 0, 2}, third = {1, 1, 1, 1};
+  for (const Kind& kind : all_kinds) {
+    CAPTURE(kind.name);
+    const nn::Attention attention = random_attention(kind);
+    nn::AttentionState together = attention.empty_state(4);
+    std::vector<nn::AttentionState> alone(4, attention.empty_state(1));
+    Rng rng(5);
+    for (const auto& lengths : {first, second, third}) {
+      const Sequences sequences = sequences_of(lengths);
+      const Tensor x = normal({sequences.rows(), hidden}, 0, 1, rng);
+      const Tensor found = attention.read(x, sequences, together);
+      for (std::int64_t i = 0; i < 4; ++i) {
+        const std::int64_t begin = sequences.begin(i), end = sequences.end(i);
+        const Tensor own =
+            attention.read(rows(x, begin, end), sequences_of({end - begin}), alone[static_cast<std::size_t>(i)]);
+        CHECK(largest_difference(rows(found, begin, end), own) < 1e-5);
+      }
+    }
+    CHECK(same_bits(convert(together.lengths, DType::float32), Tensor({4}, {72.0f, 67.0f, 4.0f, 132.0f})));
+  }
+}
+
+TEST_CASE("padded rows are read as packed ones, and padding has no influence") {
+  for (const Kind& kind : all_kinds) {
+    const nn::Attention attention = random_attention(kind);
+    Rng rng(5);
+    const Tensor x = normal({2, 5, hidden}, 0, 1, rng);
+    nn::AttentionState padded = attention.empty_state(2), alone = attention.empty_state(1);
+    const Tensor found = attention.read(x, Sequences::padded(2, 5, {3, 5}), padded);
+    CHECK(found.shape() == x.shape());
+    const Tensor wanted = attention.read(share_buffer(x, {3, hidden}), sequences_of({3}), alone);
+    CHECK(largest_difference(share_buffer(found, {3, hidden}), wanted) < 1e-5);
+    CHECK(padded.lengths.data<std::int64_t>()[0] == 3);
+  }
+}
+
+TEST_CASE("a copy of a state branches off: reading on with it leaves the first as it was") {
+  for (const Kind& kind : all_kinds) {
+    CAPTURE(kind.name);
+    const nn::Attention attention = random_attention(kind);
+    Rng rng(5);
+    const Tensor prompt = normal({70, hidden}, 0, 1, rng), one = normal({1, hidden}, 0, 1, rng),
+                 other = normal({1, hidden}, 0, 1, rng);
+    nn::AttentionState trunk = attention.empty_state(1);
+    attention.read(prompt, sequences_of({70}), trunk);
+    nn::AttentionState branch = trunk, again = trunk;
+    const Tensor of_one = attention.read(one, sequences_of({1}), trunk);
+    const Tensor of_other = attention.read(other, sequences_of({1}), branch);
+    CHECK_FALSE(same_bits(of_one, of_other));
+    CHECK(same_bits(of_one, attention.read(one, sequences_of({1}), again)));
+    CHECK(again.lengths.data<std::int64_t>()[0] == 71);
+  }
+}
+
+TEST_CASE("streams can be selected, repeated and dropped") {
+  for (const Kind& kind : all_kinds) {
+    const nn::Attention attention = random_attention(kind);
+    Rng rng(5);
+    nn::AttentionState state = attention.empty_state(3);
+    attention.read(normal({9, hidden}, 0, 1, rng), sequences_of({2, 3, 4}), state);
+    nn::AttentionState selected = state.select({2, 0, 2});
+    const Tensor x = normal({3, hidden}, 0, 1, rng);
+    const Tensor found = attention.read(x, sequences_of({1, 1, 1}), selected);
+    nn::AttentionState last = state.select({2});
+    CHECK(largest_difference(rows(found, 2, 3), attention.read(rows(x, 2, 3), sequences_of({1}), last)) < 1e-5);
+    CHECK(selected.lengths.data<std::int64_t>()[1] == 3);
+    CHECK(state.select({}).streams() == 0);
+    CHECK(contains(error_of([&] { state.select({3}); }), "there is no stream 3 of 3"));
+  }
+}
+
+TEST_CASE("the memory of kernel attention is constant, that of softmax attention grows with the tokens") {
+  Rng rng(5);
+  const nn::Attention kernel = random_attention(all_kinds[0]), softmax = random_attention(all_kinds[4]);
+  nn::AttentionState sums = kernel.empty_state(2), cache = softmax.empty_state(2);
+  constexpr std::int64_t head_dim = hidden / heads;
+  const std::int64_t constant = 2 * heads * head_dim * (head_dim + 1) * 4;
+  CHECK(sums.bytes() == constant);
+  CHECK(cache.bytes() == 0);
+  const Tensor x = normal({100, hidden}, 0, 1, rng);
+  kernel.read(x, sequences_of({30, 70}), sums);
+  softmax.read(x, sequences_of({30, 70}), cache);
+  CHECK(sums.bytes() == constant);
+  CHECK(cache.bytes() == 100 * 2 * 2 * head_dim * 4);
+}
+
+TEST_CASE("reading refuses a state of another kind, shape or number of streams, and tapes") {
+  const nn::Attention kernel = random_attention(all_kinds[0]), softmax = random_attention(all_kinds[3]);
+  const Tensor x = ones({1, hidden});
+  const Sequences one = sequences_of({1});
+  nn::AttentionState sums = kernel.empty_state(1), cache = softmax.empty_state(1), two = kernel.empty_state(2);
+  CHECK(contains(error_of([&] { kernel.read(x, one, cache); }), "the state is one of the other kind"));
+  CHECK(contains(error_of([&] { softmax.read(x, one, sums); }), "the state is one of the other kind"));
+  CHECK(contains(error_of([&] { kernel.read(x, one, two); }), "1 sequences for a state of 2 streams"));
+  CHECK(contains(error_of([&] { kernel.read(ones({1, 8}), one, sums); }), "attention: input has shape (1, 8)"));
+  CHECK(contains(error_of([&] { kernel.read(ones({2, hidden}), one, sums); }), "has 2 rows, the sequences 1"));
+  CHECK(contains(error_of([&] { kernel.empty_state(-1); }), "a state of -1 streams"));
+  Rng rng(1);
+  nn::AttentionState wider = nn::Attention(2 * hidden, heads, rng).empty_state(1);
+  CHECK(contains(error_of([&] { kernel.read(x, one, wider); }), "the state's matrix is (1, 4, 12, 12), (1, 4, 6, 6)"));
+  for (const nn::Attention* attention : {&kernel, &softmax}) {
+    nn::AttentionState state = attention->empty_state(1);
+    const Tape tape(*attention);
+    CHECK(contains(error_of([&] { attention->read(x, one, state); }), "a state has no derivatives"));
+    CHECK(state.lengths.data<std::int64_t>()[0] == 0);
+  }
+}

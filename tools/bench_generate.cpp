@@ -1,0 +1,164 @@
+// lintel bench generate: what a token costs at the beginning of a text, and what at its end.
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include <lintel/core/isa.hpp>
+#include <lintel/core/parallel.hpp>
+#include <lintel/models/language_model.hpp>
+#include <lintel/tools/bench_generate.hpp>
+#include <lintel/tools/bench_timing.hpp>
+#include <lintel/train/peak_memory.hpp>
+
+namespace lintel::tools {
+namespace {
+
+constexpr std::int64_t window = 1000;  // tokens of a measurement
+
+struct GenerateShape {
+  std::string attention = "glu", positions = "none";
+  int kernel_layers = 1;
+  std::int64_t length = 10000, streams = 1, hidden = 256, mlp = 1024, heads = 4, kv_heads = 0, blocks = 4, vocab = 256;
+  std::int64_t threads = 0;
+  bool write_all = false;
+};
+
+models::LanguageModel make_model(const GenerateShape& shape) {
+  models::LanguageModelConfig config{.vocab = shape.vocab,
+                                     .max_length = shape.length,
+                                     .hidden = shape.hidden,
+                                     .mlp = shape.mlp,
+                                     .heads = shape.heads,
+                                     .blocks = shape.blocks};
+  config.attention = nn::SoftmaxAttentionConfig{};
+  if (shape.attention != "softmax") {
+    config.attention = nn::KernelAttentionConfig{.feature_map = shape.attention, .layers = shape.kernel_layers};
+  }
+  config.options.positions = shape.positions;
+  config.options.kv_heads = shape.kv_heads;
+  Rng rng(1);
+  return models::LanguageModel(config, rng);
+}
+
+/// Streams that are fed tokens one by one: the likeliest one of the logits, as a greedy writer does.
+class Writer {
+ public:
+  explicit Writer(const GenerateShape& shape)
+      : model_(make_model(shape)), state_(model_.empty_state(shape.streams)), tokens_(full_ids(shape.streams)) {}
+
+  std::int64_t parameters() const { return nn::parameter_count(model_); }
+  std::int64_t state_bytes() const { return state_.bytes(); }
+
+  /// Reads `count` tokens at once.
+  void prefill(std::int64_t count) {
+    Rng rng(2);
+    const auto streams = static_cast<std::size_t>(state_.streams());
+    std::vector<std::vector<std::int64_t>> prompts(streams);
+    for (auto& prompt : prompts) {
+      for (std::int64_t i = 0; i < count; ++i) prompt.push_back(rng.below(model_.config.vocab));
+    }
+    take_likeliest(model_.prefill(pack(prompts), state_));
+  }
+
+  /// The seconds that each of the next `count` tokens takes.
+  std::vector<double> write(std::int64_t count) {
+    std::vector<double> seconds;
+    for (std::int64_t i = 0; i < count; ++i) {
+      seconds.push_back(seconds_of([&] { take_likeliest(model_.step(tokens_, state_)); }));
+    }
+    return seconds;
+  }
+
+ private:
+  static Tensor full_ids(std::int64_t streams) { return zeros({streams}, DType::int64); }
+
+  void take_likeliest(const Tensor& logits) {
+    const std::int64_t vocab = logits.size(1);
+    tokens_ = full_ids(logits.size(0));
+    auto* const token = lintel::write<std::int64_t>(tokens_, "bench");
+    for (std::int64_t i = 0; i < logits.size(0); ++i) {
+      const float* const row = logits.data<float>() + i * vocab;
+      token[i] = std::max_element(row, row + vocab) - row;
+    }
+  }
+
+  models::LanguageModel model_;
+  models::LanguageModelState state_;
+  Tensor tokens_;
+};
+
+/// Tokens of all streams in a second, from the median of a window.
+double speed_of(const std::vector<double>& seconds, std::int64_t streams) {
+  return static_cast<double>(streams) / median(seconds);
+}
+
+void check(const GenerateShape& shape) {
+  if (shape.length < window) fail("bench: length is ", shape.length, ", at least ", window, " wanted");
+  if (shape.streams < 1) fail("bench: streams is ", shape.streams, ", at least 1 wanted");
+}
+
+/// The seconds of each token of the first window, which begins behind a hundred tokens that wake threads and fill
+/// caches, and of the last one. What lies between is read at once, unless all shall be written.
+struct Windows {
+  std::vector<double> first, last;
+};
+
+Windows measure(Writer& writer, const GenerateShape& shape) {
+  const std::int64_t begin = std::min<std::int64_t>(100, shape.length - window);
+  const std::int64_t between = shape.length - window - (begin + window);
+  writer.write(begin);
+  Windows windows;
+  windows.first = windows.last = writer.write(window);
+  if (between > 0 && shape.write_all) writer.write(between);
+  if (between > 0 && !shape.write_all) writer.prefill(between);
+  for (const double seconds : writer.write(window + std::min<std::int64_t>(0, between))) {
+    windows.last.push_back(seconds);
+  }
+  windows.last.erase(windows.last.begin(), windows.last.end() - window);
+  return windows;
+}
+
+int run(const GenerateShape& shape) {
+  check(shape);
+  use_threads(shape.threads);
+  Writer writer(shape);
+  const auto [first, last] = measure(writer, shape);
+  print_json({{"attention", shape.attention},
+              {"kernel_layers", shape.kernel_layers},
+              {"positions", shape.positions},
+              {"length", shape.length},
+              {"streams", shape.streams},
+              {"threads", threads()},
+              {"isa", isa_name(active_isa())},
+              {"tokens_per_s_first", rounded(speed_of(first, shape.streams), 1)},
+              {"tokens_per_s_last", rounded(speed_of(last, shape.streams), 1)},
+              {"state_bytes", writer.state_bytes()},
+              {"parameters", writer.parameters()},
+              {"peak_rss_mib", train::peak_resident_bytes() >> 20}});
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_generate(CLI::App& bench, Action& action) {
+  auto shape = std::make_shared<GenerateShape>();
+  CLI::App& generate = *bench.add_subcommand("generate", "Tokens a second at the beginning and at the end of a text");
+  generate.add_option("--attention", shape->attention, "softmax, or a feature map of kernel attention")
+      ->capture_default_str();
+  generate.add_option("--kernel-layers", shape->kernel_layers, "layers of the feature map")->capture_default_str();
+  generate.add_option("--positions", shape->positions, "learned, rotary or none")->capture_default_str();
+  generate.add_option("--length", shape->length, "tokens of the text, at least 1000")->capture_default_str();
+  generate.add_option("--streams", shape->streams, "texts written at the same time")->capture_default_str();
+  generate.add_option("--hidden", shape->hidden, "size of a token's vector")->capture_default_str();
+  generate.add_option("--mlp", shape->mlp, "inner size of the feedforward networks")->capture_default_str();
+  generate.add_option("--heads", shape->heads, "heads of the attention")->capture_default_str();
+  generate.add_option("--kv-heads", shape->kv_heads, "heads of keys and values; 0: as many")->capture_default_str();
+  generate.add_option("--blocks", shape->blocks, "blocks of the model")->capture_default_str();
+  generate.add_option("--vocab", shape->vocab, "token ids")->capture_default_str();
+  generate.add_flag("--write-all", shape->write_all, "write what lies between the windows too, instead of reading it");
+  add_threads_option(generate, shape->threads);
+  generate.callback([shape, &action] { action = [shape] { return run(*shape); }; });
+}
+
+}  // namespace lintel::tools
