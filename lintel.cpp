@@ -9,6 +9,8 @@
 #if defined(__x86_64__)
 #define LINTEL_HAVE_AVX2
 #define LINTEL_HAVE_AVX512
+#define LINTEL_HAVE_AVX512_BF16
+#define LINTEL_HAVE_AMX_BF16
 #elif defined(__aarch64__)
 #define LINTEL_HAVE_NEON
 #endif
@@ -17,9 +19,11 @@
 
 // clang-format off
 #include "core/atomic_file.cpp"
+#include "core/bfloat16_unit.cpp"
 #include "core/cpu_limits.cpp"
 #include "core/dtype.cpp"
 #include "core/isa.cpp"
+#include "core/matmul_precision.cpp"
 #include "core/memory.cpp"
 #include "core/parallel.cpp"
 #include "core/print.cpp"
@@ -41,6 +45,7 @@
 #include "ops/feature_map.cpp"
 #include "ops/feed_forward.cpp"
 #include "ops/gemm.cpp"
+#include "ops/gemm_bfloat16.cpp"
 #include "ops/index.cpp"
 #include "ops/kernel_attention.cpp"
 #include "ops/kernel_table.cpp"
@@ -121,6 +126,39 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma")
 #endif
 #include "ops/kernels_avx512.cpp"
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+#if defined(LINTEL_HAVE_AVX512_BF16)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma,avx512bf16"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma,avx512bf16")
+#endif
+#include "ops/kernels_avx512_bf16.cpp"
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+#if defined(LINTEL_HAVE_AMX_BF16)
+#if defined(__clang__)
+#pragma clang attribute push(                                                                                \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma,avx512bf16,amx-tile,amx-bf16"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,fma,avx512bf16,amx-tile,amx-bf16")
+#endif
+#include "ops/kernels_amx_bf16.cpp"
 #if defined(__clang__)
 #pragma clang attribute pop
 #else

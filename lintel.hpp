@@ -1,9 +1,11 @@
 // All of Lintel's public headers.
 #pragma once
 
+#include <lintel/core/bfloat16_unit.hpp>
 #include <lintel/core/dtype.hpp>
 #include <lintel/core/error.hpp>
 #include <lintel/core/isa.hpp>
+#include <lintel/core/matmul_precision.hpp>
 #include <lintel/core/memory.hpp>
 #include <lintel/core/parallel.hpp>
 #include <lintel/core/random.hpp>

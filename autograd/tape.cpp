@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <lintel/autograd/cotangent.hpp>
 #include <lintel/autograd/tape.hpp>
+#include <lintel/core/matmul_precision.hpp>
 #include <utility>
 
 namespace lintel {
@@ -129,6 +130,7 @@ std::vector<Tensor> pull_back(const Record& record, const std::vector<Tensor>& c
   check_unchanged(record, record.saved);
   check_unchanged(record, record.definition_inputs);
   const bool through_definition = record.definition && must_be_recorded(record, cotangents);
+  const MatmulPrecision precision(record.precision);
   std::vector<Tensor> result;
   try {
     result = through_definition ? vjp_of_definition(record, cotangents, wanted)
@@ -193,6 +195,7 @@ void Tape::append(const Operation& operation) {
                 .saved = tape_detail::save(operation.saved),
                 .definition_inputs = {},
                 .vjp = operation.vjp,
+                .precision = matmul_precision(),
                 .flops = operation.flops,
                 .definition = operation.definition};
   if (operation.definition) record.definition_inputs = tape_detail::save(operation.inputs);

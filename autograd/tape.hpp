@@ -82,6 +82,7 @@ struct Record {
   std::vector<SavedTensor> saved;
   std::vector<SavedTensor> definition_inputs;
   Vjp vjp;
+  DType precision = DType::float32;  ///< of its matrix products, see core/matmul_precision.hpp
   double flops = 0;
   Definition definition;
 };

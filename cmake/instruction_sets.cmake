@@ -6,9 +6,13 @@ set(LINTEL_FLAGS_BASELINE "")
 set(LINTEL_FLAGS_AVX2 -mavx2 -mfma)
 set(LINTEL_FLAGS_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mfma)
 set(LINTEL_FLAGS_NEON "")
+# Only the products of bfloat16 are compiled for these; core/bfloat16_unit.cpp chooses among them.
+set(LINTEL_FLAGS_AVX512_BF16 ${LINTEL_FLAGS_AVX512} -mavx512bf16)
+set(LINTEL_FLAGS_AMX_BF16 ${LINTEL_FLAGS_AVX512_BF16} -mamx-tile -mamx-bf16)
 
 # LINTEL_INSTRUCTION_SETS: what the target architecture and the compiler allow.
 set(LINTEL_INSTRUCTION_SETS BASELINE)
+set(LINTEL_BFLOAT16_UNITS "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   foreach(set IN ITEMS AVX2 AVX512)
     list(JOIN LINTEL_FLAGS_${set} " " flags)
@@ -17,17 +21,24 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
       list(APPEND LINTEL_INSTRUCTION_SETS ${set})
     endif()
   endforeach()
+  foreach(set IN ITEMS AVX512_BF16 AMX_BF16)
+    list(JOIN LINTEL_FLAGS_${set} " " flags)
+    check_cxx_compiler_flag("${flags}" LINTEL_COMPILER_HAS_${set})
+    if(LINTEL_COMPILER_HAS_${set})
+      list(APPEND LINTEL_BFLOAT16_UNITS ${set})
+    endif()
+  endforeach()
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   list(APPEND LINTEL_INSTRUCTION_SETS NEON)
 endif()
 
-# lintel_add_instruction_sets(target prefix): adds <prefix>_<set>.cpp for every set, compiled for that set, and tells all
-# sources of the target which sets exist: LINTEL_HAVE_AVX2 and so on.
+# lintel_add_instruction_sets(target prefix [set...]): adds <prefix>_<set>.cpp for every set, and for those named,
+# compiled for that set, and tells all sources of the target which sets exist: LINTEL_HAVE_AVX2 and so on.
 # Always at -O3, in debug builds too: unoptimised vector code leaves weak symbols compiled for this set that the linker
 # may pick for another CPU (scripts/check-structure finds them).
 function(lintel_add_instruction_sets target prefix)
   target_include_directories(${target} SYSTEM PRIVATE ${LINTEL_XSIMD_INCLUDE_DIR})
-  foreach(set IN LISTS LINTEL_INSTRUCTION_SETS)
+  foreach(set IN LISTS LINTEL_INSTRUCTION_SETS ARGN)
     string(TOLOWER ${set} name)
     set(source "${CMAKE_CURRENT_SOURCE_DIR}/${prefix}_${name}.cpp")
     target_sources(${target} PRIVATE "${source}")

@@ -7,9 +7,11 @@
 
 lintel_room(core
   PUBLIC
+    bfloat16_unit.hpp
     dtype.hpp
     error.hpp
     isa.hpp
+    matmul_precision.hpp
     memory.hpp
     parallel.hpp
     random.hpp
@@ -29,9 +31,11 @@ lintel_room(core
     utf8.hpp
   SOURCES
     atomic_file.cpp
+    bfloat16_unit.cpp
     cpu_limits.cpp
     dtype.cpp
     isa.cpp
+    matmul_precision.cpp
     memory.cpp
     parallel.cpp
     print.cpp
@@ -86,6 +90,8 @@ lintel_room(ops
     attention_inputs.hpp
     attention_state.hpp
     attention_state.kernel.hpp
+    bfloat16.kernel.hpp
+    bfloat16_unit.isa.hpp
     checks.hpp
     class_labels.hpp
     cross_entropy.kernel.hpp
@@ -96,10 +102,13 @@ lintel_room(ops
     feature_map_head.hpp
     gemm.hpp
     gemm.kernel.hpp
+    gemm_amx_bf16.kernel.hpp
+    gemm_avx512_bf16.kernel.hpp
     gemm_block.hpp
     gemm_dots.kernel.hpp
     gemm_fetch.kernel.hpp
     gemm_pack.kernel.hpp
+    gemm_pairs.kernel.hpp
     kernel_attention.kernel.hpp
     kernel_attention_head.hpp
     kernel_table.hpp
@@ -129,6 +138,7 @@ lintel_room(ops
     feature_map.cpp
     feed_forward.cpp
     gemm.cpp
+    gemm_bfloat16.cpp
     index.cpp
     kernel_attention.cpp
     kernel_table.cpp
@@ -147,8 +157,10 @@ lintel_room(ops
     softmax.cpp
     softmax_attention.cpp
   KERNELS
+    kernels_amx_bf16.cpp
     kernels_avx2.cpp
     kernels_avx512.cpp
+    kernels_avx512_bf16.cpp
     kernels_baseline.cpp
     kernels_neon.cpp)
 

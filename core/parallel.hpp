@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <lintel/core/matmul_precision.hpp>
+
 namespace lintel {
 
 /// The number of threads that a `parallel_for` started here may use: `set_threads`, or by default `LINTEL_THREADS` if
@@ -43,9 +45,17 @@ void run_parallel(std::int64_t tasks, double cost_per_task, void (*task)(void* c
 /// throw, all others still run and the exception of the lowest index is rethrown.
 template <class Task>
 void parallel_for(std::int64_t tasks, double cost_per_task, Task&& task) {
-  using Function = std::remove_reference_t<Task>;
-  auto call = [](void* context, std::int64_t index) { (*static_cast<Function*>(context))(index); };
-  detail::run_parallel(tasks, cost_per_task, call, const_cast<void*>(static_cast<const void*>(&task)));
+  struct Context {
+    std::remove_reference_t<Task>& task;
+    DType precision;  // that of the caller's products
+  };
+  Context context{task, matmul_precision()};
+  auto call = [](void* pointer, std::int64_t index) {
+    const Context& caller = *static_cast<Context*>(pointer);
+    const MatmulPrecision precision(caller.precision);
+    caller.task(index);
+  };
+  detail::run_parallel(tasks, cost_per_task, call, &context);
 }
 
 /// Cuts [0, count) into blocks of `block` elements (the last may be shorter) and calls `body(begin, end)` for each,

@@ -3,8 +3,8 @@
 // `simd::vec<T, Isa>` holds as many values of T (float or double) as one register of that instruction set. It comes
 // from one of two back ends with the same members: `simd_vec.isa.hpp` (compiler vector extensions) or
 // `simd_xsimd.isa.hpp` (the xsimd library). Both are included once per instruction set, with two macros defined:
-//   LINTEL_ISA           baseline, avx2, avx512 or neon: the tag below, and the kernels' namespace
-//   LINTEL_VECTOR_BYTES  16, 32, 64 or 16
+//   LINTEL_ISA           baseline, avx2, avx512, neon, avx512_bf16 or amx_bf16: the tag below, and the kernels'
+//   namespace LINTEL_VECTOR_BYTES  16, 32, 64, 16, 64 or 64
 // Kernels name the set in the type, so that code for one CPU can never be linked in place of code for another.
 //
 // The vocabulary (a, b, c are vectors, m is a `vec::mask`, n a number of lanes, 0 <= n <= width):
@@ -39,6 +39,9 @@ struct avx2 {};
 struct avx512 {};
 /// AArch64 with Advanced SIMD.
 struct neon {};
+/// AVX-512 with what multiplies matrices of bfloat16, see core/bfloat16_unit.hpp.
+struct avx512_bf16 {};
+struct amx_bf16 {};
 
 /// One register full of T. Declared here only; the back ends define it for the set they are included for.
 template <class T, class Isa>

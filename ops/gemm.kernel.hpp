@@ -14,29 +14,41 @@
 
 namespace lintel::kernels::LINTEL_ISA {
 
-/// One tile: the part of a block that starts at these elements.
+/// What lies in one element of the operands: a number, T, or what another file of kernels packs there.
 template <class T>
+struct GemmFactor {
+  using Sum = T;
+  LINTEL_INLINE static vec<T> spread(T x) { return vec<T>(x); }
+  LINTEL_INLINE static vec<T> load(const T* x) { return vec<T>::load(x); }
+  LINTEL_INLINE static vec<T> multiply_add(vec<T> a, vec<T> b, vec<T> sum) { return fma(a, b, sum); }
+};
+template <class Factor>
+using gemm_sum = typename GemmFactor<Factor>::Sum;
+
+/// One tile: the part of a block that starts at these elements.
+template <class Factor>
 struct GemmTileTask {
+  using Sum = gemm_sum<Factor>;
   std::int64_t columns;
   std::int64_t depth;
-  T alpha;
-  const T* a;
+  Sum alpha;
+  const Factor* a;
   std::int64_t a_stride;
-  const T* b;
+  const Factor* b;
   std::int64_t b_stride;
-  T* c;
+  Sum* c;
   std::int64_t c_stride;
-  const T* addend;
+  const Sum* addend;
   std::int64_t addend_stride;
-  const T* next_c;  // the tile after this one
+  const Sum* next_c;  // the tile after this one
   GemmFetch* fetch;
 };
 
 /// Stores a tile that is wider than what is left of C, from memory, with nothing unrolled.
-template <class T>
-[[gnu::noinline]] void gemm_store_edge(const GemmTileTask<T>& task, std::int64_t rows, const T* tile,
-                                       std::int64_t tile_stride) {
-  using V = vec<T>;
+template <class Factor>
+[[gnu::noinline]] void gemm_store_edge(const GemmTileTask<Factor>& task, std::int64_t rows,
+                                       const gemm_sum<Factor>* tile, std::int64_t tile_stride) {
+  using V = vec<gemm_sum<Factor>>;
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < task.columns; j += V::width) {
       const std::int64_t lanes = task.columns - j < V::width ? task.columns - j : V::width;
@@ -48,11 +60,11 @@ template <class T>
 }
 
 /// Stores a tile from its registers. What an epilogue does to the elements of C belongs here and in `gemm_store_edge`.
-template <class T, int Rows, int Vectors>
-LINTEL_INLINE void gemm_store(const GemmTileTask<T>& task, vec<T> (&sum)[Rows][Vectors]) {
-  using V = vec<T>;
+template <class Factor, int Rows, int Vectors>
+LINTEL_INLINE void gemm_store(const GemmTileTask<Factor>& task, vec<gemm_sum<Factor>> (&sum)[Rows][Vectors]) {
+  using V = vec<gemm_sum<Factor>>;
   if (task.columns < Vectors * V::width) {
-    T tile[Rows * Vectors * V::width];
+    gemm_sum<Factor> tile[Rows * Vectors * V::width];
     LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
       LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v].store(tile + (i * Vectors + v) * V::width);
     }
@@ -93,35 +105,36 @@ struct GemmPanelRows {
 };
 
 /// Step p of the inner dimension: loads a row of B and spreads one number of A after the other.
-template <class T, int Rows, int Vectors, bool Transposed>
-LINTEL_INLINE void gemm_step(const GemmPanelRows<T, Rows>& rows, const T* a, std::int64_t p, const T* b,
-                             vec<T> (&sum)[Rows][Vectors]) {
-  using V = vec<T>;
+template <class Factor, int Rows, int Vectors, bool Transposed>
+LINTEL_INLINE void gemm_step(const GemmPanelRows<Factor, Rows>& rows, const Factor* a, std::int64_t p, const Factor* b,
+                             vec<gemm_sum<Factor>> (&sum)[Rows][Vectors]) {
+  using V = vec<gemm_sum<Factor>>;
+  using F = GemmFactor<Factor>;
   V row[Vectors];
   LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
-    row[v] = V::load(b + v * V::width);
+    row[v] = F::load(b + v * V::width);
     if (v * sizeof(V) % gemm_cache_line == 0) {
       __builtin_prefetch(b + (gemm_prefetched_steps * Vectors + v) * V::width);
     }
   }
   LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
-    const V spread(Transposed ? a[i] : rows.at(i, p));
-    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(spread, row[v], sum[i][v]);
+    const V spread = F::spread(Transposed ? a[i] : rows.at(i, p));
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = F::multiply_add(spread, row[v], sum[i][v]);
   }
 }
 
 /// Computes one tile. (i, p) of A is a[p * a_stride + i] with `Transposed`, else a[i * a_stride + p].
-template <class T, int Rows, int Vectors, bool Transposed>
-[[gnu::noinline]] void gemm_tile(const GemmTileTask<T>& task) {
-  using V = vec<T>;
+template <class Factor, int Rows, int Vectors, bool Transposed>
+[[gnu::noinline]] void gemm_tile(const GemmTileTask<Factor>& task) {
+  using V = vec<gemm_sum<Factor>>;
   V sum[Rows][Vectors];
   LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
     LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] = V::zero();
   }
-  const GemmPanelRows<T, Rows> rows(task.a, task.a_stride);
+  const GemmPanelRows<Factor, Rows> rows(task.a, task.a_stride);
   const std::int64_t b_stride = task.b_stride, a_step = Transposed ? task.a_stride : 0;
-  const T* a = task.a;
-  const T* b = task.b;
+  const Factor* a = task.a;
+  const Factor* b = task.b;
   const char* fetched = task.fetch->position;
   const std::int64_t stretch = task.depth / Rows;
   std::int64_t p = 0;
@@ -137,7 +150,7 @@ template <class T, int Rows, int Vectors, bool Transposed>
       __builtin_prefetch(fetched, 0, 2);
       fetched += task.fetch->step;
       if (fetched >= task.fetch->end) fetched = gemm_fetch_next_row(*task.fetch);
-      gemm_step<T, Rows, Vectors, Transposed>(rows, a, p, b, sum);
+      gemm_step<Factor, Rows, Vectors, Transposed>(rows, a, p, b, sum);
     }
   }
   task.fetch->position = fetched;
@@ -145,83 +158,112 @@ template <class T, int Rows, int Vectors, bool Transposed>
 }
 
 /// Computes a tile of `rows` rows, 1 <= rows <= Rows.
-template <class T, int Vectors, bool Transposed, int Rows = GemmTile<T>::rows>
-void gemm_tile_of(std::int64_t rows, const GemmTileTask<T>& task) {
+template <class Factor, int Vectors, bool Transposed, int Rows = GemmTile<gemm_sum<Factor>>::rows>
+void gemm_tile_of(std::int64_t rows, const GemmTileTask<Factor>& task) {
   if constexpr (Rows > 1) {
-    if (rows < Rows) return gemm_tile_of<T, Vectors, Transposed, Rows - 1>(rows, task);
+    if (rows < Rows) return gemm_tile_of<Factor, Vectors, Transposed, Rows - 1>(rows, task);
   }
-  gemm_tile<T, Rows, Vectors, Transposed>(task);
+  gemm_tile<Factor, Rows, Vectors, Transposed>(task);
 }
 
 /// The same for the vectors that the task's columns need.
-template <class T, int Vectors = GemmTile<T>::vectors>
-void gemm_tile_of(std::int64_t rows, bool transposed, const GemmTileTask<T>& task) {
+template <class Factor, bool Transposed, int Vectors = GemmTile<gemm_sum<Factor>>::vectors>
+void gemm_tile_as_wide(std::int64_t rows, const GemmTileTask<Factor>& task) {
   if constexpr (Vectors > 1) {
-    if (task.columns <= (Vectors - 1) * vec<T>::width) return gemm_tile_of<T, Vectors - 1>(rows, transposed, task);
+    if (task.columns <= (Vectors - 1) * vec<gemm_sum<Factor>>::width) {
+      return gemm_tile_as_wide<Factor, Transposed, Vectors - 1>(rows, task);
+    }
   }
-  if (transposed) {
-    gemm_tile_of<T, Vectors, true>(rows, task);
-  } else {
-    gemm_tile_of<T, Vectors, false>(rows, task);
-  }
+  gemm_tile_of<Factor, Vectors, Transposed>(rows, task);
 }
 
 /// Sets the task's A to the panel of `rows` rows at `a`, or to a copy of it.
-template <class T>
-LINTEL_INLINE void gemm_take_panel(const GemmBlock<T>& block, std::int64_t panel, const T* a, std::int64_t rows,
-                                   GemmTileTask<T>& task) {
-  task.a = a;
-  task.a_stride = block.a_stride;
-  if (!block.a_copy) return;
-  task.a = block.a_copy;
+template <class Types>
+LINTEL_INLINE void gemm_take_panel(const GemmBlock<Types>& block, std::int64_t panel, const typename Types::Stored* a,
+                                   std::int64_t rows, GemmTileTask<typename Types::Sum>& task) {
+  using T = typename Types::Sum;
+  if constexpr (!Types::converts) {
+    task.a = a;
+    task.a_stride = block.a_stride;
+    if (!block.a_copy) return;
+  }
+  T* const copy = static_cast<T*>(block.a_copy);
+  task.a = copy;
   if (block.a_transposed) {
     task.a += panel * block.depth * GemmTile<T>::padded_rows;
     task.a_stride = GemmTile<T>::padded_rows;
   } else {
-    gemm_copy_rows(a, block.a_stride, block.depth, rows, block.a_copy);
+    gemm_copy_rows<Types>(a, block.a_stride, block.depth, rows, copy);
     task.a_stride = gemm_copied_stride<T>(block.depth);
   }
 }
 
+/// Sets the part of a task that depends on the columns from j on.
+template <class Types, class Factor>
+LINTEL_INLINE void gemm_take_columns(const GemmBlock<Types>& block, std::int64_t i, std::int64_t rows, std::int64_t j,
+                                     GemmTileTask<Factor>& task) {
+  constexpr int tile_columns = GemmTile<gemm_sum<Factor>>::columns;
+  const std::int64_t columns_left = block.columns - j;
+  task.columns = columns_left < tile_columns ? columns_left : tile_columns;
+  task.c = block.c + i * block.c_stride + j;
+  task.next_c = columns_left > tile_columns ? task.c + tile_columns : block.c + (i + rows) * block.c_stride;
+  task.addend = block.addend ? block.addend + i * block.addend_stride + j : nullptr;
+}
+
+/// A task with all that is the same for every tile of a block.
+template <class Factor, class Types>
+GemmTileTask<Factor> gemm_task_of(const GemmBlock<Types>& block, std::int64_t depth, GemmFetch& fetch) {
+  GemmTileTask<Factor> task{};
+  task.depth = depth;
+  task.alpha = block.alpha;
+  task.c_stride = block.c_stride;
+  task.addend_stride = block.addend_stride;
+  task.fetch = &fetch;
+  return task;
+}
+
 /// Row panels outside, column panels inside: a panel of A stays in the fastest cache while the panels of B stream past.
 /// While one row panel is computed the next is fetched, or where A is copied as a whole, the next block.
-template <class T>
-void gemm_multiply(const GemmBlock<T>& block) {
+template <class Types>
+void gemm_multiply(const GemmBlock<Types>& block) {
+  using T = typename Types::Sum;
   using Tile = GemmTile<T>;
   if (block.rows == 0) return;
   const GemmRowPanels panels(block.rows, Tile::rows);
   if (block.a_transposed && block.a_copy && !block.a_copied) {
-    gemm_copy_columns(block.a, block.a_stride, block.depth, block.rows, block.a_copy);
+    gemm_copy_columns<Types>(block.a, block.a_stride, block.depth, block.rows, static_cast<T*>(block.a_copy));
   }
   const std::int64_t row_step = block.a_transposed ? 1 : block.a_stride;
   const std::int64_t tiles = (block.columns + Tile::columns - 1) / Tile::columns;
   GemmFetch fetch;
   if (block.a_transposed) fetch = gemm_fetch(block.next[0], block.next[1], panels.count * tiles * block.depth);
-  GemmTileTask<T> task{};
-  task.depth = block.depth;
-  task.alpha = block.alpha;
-  task.c_stride = block.c_stride;
-  task.addend_stride = block.addend_stride;
-  task.fetch = &fetch;
+  GemmTileTask<T> task = gemm_task_of<T>(block, block.depth, fetch);
   for (std::int64_t panel = 0; panel < panels.count; ++panel) {
     const std::int64_t i = panels.begin(panel);
     const std::int64_t rows = panels.rows(panel);
     const std::int64_t next_rows = panel + 1 < panels.count ? panels.rows(panel + 1) : 0;
-    const T* a = block.a + i * row_step;
+    const typename Types::Stored* a = block.a + i * row_step;
     if (!block.a_transposed) {
-      fetch = gemm_fetch<T>({a + rows * row_step, row_step, block.depth, next_rows}, {}, tiles * block.depth);
+      fetch = gemm_fetch<typename Types::Stored>({a + rows * row_step, row_step, block.depth, next_rows}, {},
+                                                 tiles * block.depth);
     }
     gemm_take_panel(block, panel, a, rows, task);
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       const std::int64_t j = tile * Tile::columns;
-      const std::int64_t columns_left = block.columns - j;
-      task.columns = columns_left < Tile::columns ? columns_left : Tile::columns;
-      task.b = block.b + (block.b_packed ? j * block.depth : j);
-      task.b_stride = block.b_packed ? gemm_panel_width<T>(task.columns) : block.b_stride;
-      task.c = block.c + i * block.c_stride + j;
-      task.next_c = tile + 1 < tiles ? task.c + Tile::columns : block.c + (i + rows) * block.c_stride;
-      task.addend = block.addend ? block.addend + i * block.addend_stride + j : nullptr;
-      gemm_tile_of(rows, block.a_transposed, task);
+      gemm_take_columns(block, i, rows, j, task);
+      task.b = static_cast<const T*>(block.b_packed) + j * block.depth;
+      task.b_stride = gemm_panel_width<T>(task.columns);
+      if constexpr (!Types::converts) {
+        if (!block.b_packed) {
+          task.b = block.b + j;
+          task.b_stride = block.b_stride;
+        }
+      }
+      if (block.a_transposed) {
+        gemm_tile_as_wide<T, true>(rows, task);
+      } else {
+        gemm_tile_as_wide<T, false>(rows, task);
+      }
     }
   }
 }
@@ -257,17 +299,21 @@ std::int64_t gemm_multiply_adds(std::int64_t steps, T factor, T* result) {
   return steps * chains * V::width;
 }
 
-template <class T>
-void fill_gemm(GemmKernels<T>& table) {
+template <class Types>
+void fill_gemm(GemmKernels<Types>& table) {
+  using T = typename Types::Sum;
   using Tile = GemmTile<T>;
   table.tile_rows = Tile::rows;
   table.tile_columns = Tile::columns;
   table.vector_columns = Tile::width;
+  table.packed_depth = 1;
+  table.packed_bytes = sizeof(T);
   table.a_copy_size = gemm_a_copy_size<T>;
-  table.multiply = gemm_multiply<T>;
-  table.dots = gemm_dots<T>;
-  table.pack_b = gemm_pack_b<T>;
-  table.pack_b_transposed = gemm_pack_b_transposed<T>;
+  table.multiply = gemm_multiply<Types>;
+  table.dots = nullptr;
+  if constexpr (!Types::converts) table.dots = gemm_dots<T>;
+  table.pack_b = gemm_pack_b<Types>;
+  table.pack_b_transposed = gemm_pack_b_transposed<Types>;
   table.sum_partials = gemm_sum_partials<T>;
   table.multiply_adds = gemm_multiply_adds<T>;
 }

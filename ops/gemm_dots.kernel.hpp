@@ -25,7 +25,7 @@ LINTEL_INLINE void gemm_dots_step(const T* a, std::int64_t a_stride, const T* b,
 
 /// Elements (i, j) to (i + Rows - 1, j + Columns - 1) of a block of C.
 template <class T, int Rows, int Columns>
-[[gnu::noinline]] void gemm_dots_tile(const GemmBlock<T>& block, std::int64_t i, std::int64_t j) {
+[[gnu::noinline]] void gemm_dots_tile(const GemmBlock<GemmTypes<T>>& block, std::int64_t i, std::int64_t j) {
   using V = vec<T>;
   V sum[Rows][Columns];
   LINTEL_UNROLL for (int row = 0; row < Rows; ++row) {
@@ -49,7 +49,7 @@ template <class T, int Rows, int Columns>
 
 /// Columns [j, j + Columns) of a block of C.
 template <class T, int Columns>
-void gemm_dots_columns(const GemmBlock<T>& block, std::int64_t j) {
+void gemm_dots_columns(const GemmBlock<GemmTypes<T>>& block, std::int64_t j) {
   std::int64_t i = 0;
   for (; i + 4 <= block.rows; i += 4) gemm_dots_tile<T, 4, Columns>(block, i, j);
   if (i + 2 <= block.rows) {
@@ -60,7 +60,7 @@ void gemm_dots_columns(const GemmBlock<T>& block, std::int64_t j) {
 }
 
 template <class T>
-void gemm_dots(const GemmBlock<T>& block) {
+void gemm_dots(const GemmBlock<GemmTypes<T>>& block) {
   std::int64_t j = 0;
   for (; j + 4 <= block.columns; j += 4) gemm_dots_columns<T, 4>(block, j);
   for (; j < block.columns; ++j) gemm_dots_columns<T, 1>(block, j);

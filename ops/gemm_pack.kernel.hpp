@@ -49,26 +49,43 @@ LINTEL_INLINE std::int64_t gemm_copied_stride(std::int64_t depth) {
 
 template <class T>
 std::int64_t gemm_a_copy_size(std::int64_t rows, std::int64_t depth, bool transposed) {
-  if (!transposed) return GemmTile<T>::padded_rows * gemm_copied_stride<T>(depth);
-  return GemmRowPanels(rows, GemmTile<T>::rows).count * GemmTile<T>::padded_rows * depth;
+  constexpr std::int64_t bytes = GemmTile<T>::padded_rows * static_cast<std::int64_t>(sizeof(T));
+  if (!transposed) return bytes * gemm_copied_stride<T>(depth);
+  return GemmRowPanels(rows, GemmTile<T>::rows).count * bytes * depth;
+}
+
+/// The next register of stored numbers, as they are multiplied; zeros behind the first `lanes`.
+template <class Types>
+LINTEL_INLINE vec<typename Types::Sum> gemm_load(const typename Types::Stored* source, std::int64_t lanes) {
+  using V = vec<typename Types::Sum>;
+  if constexpr (Types::widens) {
+    return load_bfloat16(source, lanes);
+  } else {
+    const V numbers = lanes >= V::width ? V::load(source) : V::load_partial(source, lanes);
+    if constexpr (Types::rounds) return round_to_bfloat16(numbers);
+    return numbers;
+  }
 }
 
 /// Copies a panel of A that is stored in rows, to rows that are `gemm_copied_stride` apart.
-template <class T>
-void gemm_copy_rows(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t rows, T* copy) {
-  using V = vec<T>;
-  const std::int64_t copied_stride = gemm_copied_stride<T>(depth);
+template <class Types>
+void gemm_copy_rows(const typename Types::Stored* a, std::int64_t stride, std::int64_t depth, std::int64_t rows,
+                    typename Types::Sum* copy) {
+  using V = vec<typename Types::Sum>;
+  const std::int64_t copied_stride = gemm_copied_stride<typename Types::Sum>(depth);
   for (std::int64_t i = 0; i < rows; ++i, a += stride, copy += copied_stride) {
     std::int64_t p = 0;
-    for (; p + V::width <= depth; p += V::width) V::load(a + p).store(copy + p);
-    V::load_partial(a + p, depth - p).store_partial(copy + p, depth - p);
+    for (; p + V::width <= depth; p += V::width) gemm_load<Types>(a + p, V::width).store(copy + p);
+    gemm_load<Types>(a + p, depth - p).store_partial(copy + p, depth - p);
   }
 }
 
 /// Copies the panels of A that is stored in columns, each to columns of `padded_rows` elements: of a column all panels
 /// at once, so that memory is read in its order. What a panel's columns hold behind its last row is never looked at.
-template <class T>
-void gemm_copy_columns(const T* a, std::int64_t stride, std::int64_t depth, std::int64_t rows, T* copy) {
+template <class Types>
+void gemm_copy_columns(const typename Types::Stored* a, std::int64_t stride, std::int64_t depth, std::int64_t rows,
+                       typename Types::Sum* copy) {
+  using T = typename Types::Sum;
   using V = vec<T>;
   constexpr int padded = GemmTile<T>::padded_rows;
   const GemmRowPanels panels(rows, GemmTile<T>::rows);
@@ -79,9 +96,9 @@ void gemm_copy_columns(const T* a, std::int64_t stride, std::int64_t depth, std:
       LINTEL_UNROLL for (int i = 0; i < padded; i += V::width) {
         const std::int64_t left = rows - begin - i;
         if (left >= V::width) {
-          V::load(a + begin + i).store(column + i);
+          gemm_load<Types>(a + begin + i, V::width).store(column + i);
         } else if (left > 0) {
-          V::load_partial(a + begin + i, left).store(column + i);
+          gemm_load<Types>(a + begin + i, left).store(column + i);
         }
       }
     }
@@ -96,34 +113,37 @@ LINTEL_INLINE std::int64_t gemm_panel_width(std::int64_t columns) {
 }
 
 /// Packs `depth` rows of one panel of B.
-template <class T>
-LINTEL_INLINE void gemm_pack_rows(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* panel) {
-  using V = vec<T>;
-  using Tile = GemmTile<T>;
+template <class Types>
+LINTEL_INLINE void gemm_pack_rows(const typename Types::Stored* b, std::int64_t stride, std::int64_t depth,
+                                  std::int64_t columns, typename Types::Sum* panel) {
+  using V = vec<typename Types::Sum>;
+  using Tile = GemmTile<typename Types::Sum>;
   if (columns >= Tile::columns) {
     for (std::int64_t p = 0; p < depth; ++p, b += stride, panel += Tile::columns) {
-      LINTEL_UNROLL for (int j = 0; j < Tile::columns; j += V::width) V::load(b + j).store(panel + j);
+      LINTEL_UNROLL for (int j = 0; j < Tile::columns; j += V::width) {
+        gemm_load<Types>(b + j, V::width).store(panel + j);
+      }
     }
     return;
   }
-  const std::int64_t width = gemm_panel_width<T>(columns);
+  const std::int64_t width = gemm_panel_width<typename Types::Sum>(columns);
   for (std::int64_t p = 0; p < depth; ++p, b += stride, panel += width) {
-    for (std::int64_t j = 0; j < columns; j += V::width) {
-      V::load_partial(b + j, columns - j < V::width ? columns - j : V::width).store(panel + j);
-    }
+    for (std::int64_t j = 0; j < columns; j += V::width) gemm_load<Types>(b + j, columns - j).store(panel + j);
   }
 }
 
 /// Eight rows at a time: row by row, the panels' ends would evict each other, since they lie a power of two apart;
 /// panel by panel, memory would be read in small pieces.
-template <class T>
-void gemm_pack_b(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* packed) {
+template <class Types>
+void gemm_pack_b(const typename Types::Stored* b, std::int64_t stride, std::int64_t depth, std::int64_t columns,
+                 void* packed) {
+  using T = typename Types::Sum;
   constexpr std::int64_t rows_at_once = 8;
   for (std::int64_t p = 0; p < depth; p += rows_at_once) {
     const std::int64_t rows = depth - p < rows_at_once ? depth - p : rows_at_once;
     for (std::int64_t j = 0; j < columns; j += GemmTile<T>::columns) {
-      gemm_pack_rows(b + p * stride + j, stride, rows, columns - j,
-                     packed + j * depth + p * gemm_panel_width<T>(columns - j));
+      gemm_pack_rows<Types>(b + p * stride + j, stride, rows, columns - j,
+                            static_cast<T*>(packed) + j * depth + p * gemm_panel_width<T>(columns - j));
     }
   }
 }
@@ -162,36 +182,38 @@ LINTEL_INLINE void gemm_transpose(typename vec<T>::register_type (&rows)[vec<T>:
 }
 
 /// Packs one vector's columns of a transposed B into a panel.
-template <class T>
-void gemm_pack_transposed_vector(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* panel,
-                                 std::int64_t panel_width) {
-  using V = vec<T>;
+template <class Types>
+void gemm_pack_transposed_vector(const typename Types::Stored* b, std::int64_t stride, std::int64_t depth,
+                                 std::int64_t columns, typename Types::Sum* panel, std::int64_t panel_width) {
+  using V = vec<typename Types::Sum>;
   constexpr int width = V::width;
   typename V::register_type rows[width];
   for (std::int64_t p = 0; p < depth; p += width) {
     const std::int64_t steps = depth - p < width ? depth - p : width;
     if (columns >= width && steps == width) {
-      LINTEL_UNROLL for (int j = 0; j < width; ++j) rows[j] = V::load(b + j * stride + p).lanes();
+      LINTEL_UNROLL for (int j = 0; j < width; ++j) rows[j] = gemm_load<Types>(b + j * stride + p, width).lanes();
     } else {
       LINTEL_UNROLL for (int j = 0; j < width; ++j) {
-        rows[j] = j < columns ? V::load_partial(b + j * stride + p, steps).lanes() : V::zero().lanes();
+        rows[j] = j < columns ? gemm_load<Types>(b + j * stride + p, steps).lanes() : V::zero().lanes();
       }
     }
-    gemm_transpose<T>(rows);
+    gemm_transpose<typename Types::Sum>(rows);
     for (std::int64_t i = 0; i < steps; ++i) {
       __builtin_memcpy(panel + (p + i) * panel_width, &rows[i], sizeof rows[i]);
     }
   }
 }
 
-template <class T>
-void gemm_pack_b_transposed(const T* b, std::int64_t stride, std::int64_t depth, std::int64_t columns, T* packed) {
+template <class Types>
+void gemm_pack_b_transposed(const typename Types::Stored* b, std::int64_t stride, std::int64_t depth,
+                            std::int64_t columns, void* packed) {
+  using T = typename Types::Sum;
   using Tile = GemmTile<T>;
   for (std::int64_t panel = 0; panel < columns; panel += Tile::columns) {
     const std::int64_t panel_width = gemm_panel_width<T>(columns - panel);
     for (std::int64_t j = 0; j < panel_width; j += Tile::width) {
-      gemm_pack_transposed_vector(b + (panel + j) * stride, stride, depth, columns - panel - j,
-                                  packed + panel * depth + j, panel_width);
+      gemm_pack_transposed_vector<Types>(b + (panel + j) * stride, stride, depth, columns - panel - j,
+                                         static_cast<T*>(packed) + panel * depth + j, panel_width);
     }
   }
 }

@@ -1,4 +1,5 @@
 // The list of kernel tables: the baseline always, and each instruction set that was compiled in.
+#include <lintel/core/bfloat16_unit.hpp>
 #include <lintel/core/error.hpp>
 #include <lintel/core/isa.hpp>
 #include <lintel/ops/kernel_table.hpp>
@@ -7,16 +8,22 @@ namespace lintel {
 
 namespace kernels {
 namespace baseline {
-void fill_tables(Kernels<float>&, Kernels<double>&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
 }
 namespace avx2 {
-void fill_tables(Kernels<float>&, Kernels<double>&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
 }
 namespace avx512 {
-void fill_tables(Kernels<float>&, Kernels<double>&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
 }
 namespace neon {
-void fill_tables(Kernels<float>&, Kernels<double>&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
+}
+namespace avx512_bf16 {
+void fill_products(Bfloat16Products&);
+}
+namespace amx_bf16 {
+void fill_products(Bfloat16Products&);
 }
 }  // namespace kernels
 
@@ -25,10 +32,11 @@ namespace kernel_table_detail {
 struct Tables {
   Kernels<float> float32;
   Kernels<double> float64;
+  Bfloat16Kernels bfloat16;
 
-  explicit Tables(void (*fill)(Kernels<float>&, Kernels<double>&)) {
-    kernels::baseline::fill_tables(float32, float64);
-    fill(float32, float64);
+  explicit Tables(void (*fill)(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&)) {
+    kernels::baseline::fill_tables(float32, float64, bfloat16);
+    fill(float32, float64, bfloat16);
   }
 };
 
@@ -60,6 +68,12 @@ const Tables& tables_of(Isa isa) {
   }
 }
 
+[[maybe_unused]] const Bfloat16Products& new_products(void (*fill)(Bfloat16Products&)) {
+  auto& products = *new Bfloat16Products;
+  fill(products);
+  return products;
+}
+
 }  // namespace kernel_table_detail
 
 template <>
@@ -70,6 +84,27 @@ const Kernels<float>& active_kernels<float>() {
 template <>
 const Kernels<double>& active_kernels<double>() {
   return kernel_table_detail::tables_of(active_isa()).float64;
+}
+
+const Bfloat16Kernels& active_bfloat16_kernels() { return kernel_table_detail::tables_of(active_isa()).bfloat16; }
+
+const Bfloat16Products& active_bfloat16_products() {
+  switch (active_bfloat16_unit()) {
+#ifdef LINTEL_HAVE_AVX512_BF16
+    case Bfloat16Unit::avx512_bf16: {
+      static const Bfloat16Products& products = kernel_table_detail::new_products(kernels::avx512_bf16::fill_products);
+      return products;
+    }
+#endif
+#ifdef LINTEL_HAVE_AMX_BF16
+    case Bfloat16Unit::amx_bf16: {
+      static const Bfloat16Products& products = kernel_table_detail::new_products(kernels::amx_bf16::fill_products);
+      return products;
+    }
+#endif
+    default:
+      return active_bfloat16_kernels().products;
+  }
 }
 
 }  // namespace lintel

@@ -20,6 +20,8 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 
 #include <lintel/ops/elementwise.kernel.hpp>
 
+#include <lintel/ops/bfloat16.kernel.hpp>
+
 #include <lintel/ops/activation.kernel.hpp>
 #include <lintel/ops/attention_state.kernel.hpp>
 #include <lintel/ops/cross_entropy.kernel.hpp>
@@ -80,9 +82,13 @@ void fill(Kernels<T>& table) {
   fill_elementwise(table);
 }
 
-void fill_tables(Kernels<float>& table32, Kernels<double>& table64) {
+void fill_tables(Kernels<float>& table32, Kernels<double>& table64, Bfloat16Kernels& table16) {
   fill(table32);
   fill(table64);
+  table16.widen = widen_bfloat16;
+  table16.narrow = narrow_to_bfloat16;
+  fill_gemm(table16.products.of_float32);
+  fill_gemm(table16.products.of_bfloat16);
 }
 
 }  // namespace lintel::kernels::LINTEL_ISA

@@ -39,6 +39,7 @@ class CommandLine(CommandTest):
                                         ("--heads", 3, "hidden is a multiple of heads, got 16 and 3"),
                                         ("--attention", "kernal", "kernel, softmax, got \"kernal\"; did you mean kernel?"),
                                         ("--batch", 0, "batch is 1 or more, got 0"),
+                                        ("--dtype", "float16", "dtype is float32, bfloat16, got \"float16\""),
                                         ("--learning-rate", "nan", "learning_rate"),
                                         ("--vocabulary", 2, "vocabulary")]:
             with self.subTest(option):

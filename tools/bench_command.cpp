@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include <lintel/core/bfloat16_unit.hpp>
 #include <lintel/core/isa.hpp>
 #include <lintel/core/parallel.hpp>
 #include <lintel/core/tensor.hpp>
@@ -24,10 +25,13 @@ using Json = nlohmann::ordered_json;
 
 int run_limits() {
   const double float32 = multiply_add_gflops<float>();
+  const double bfloat16_peak = multiply_add_gflops<bfloat16>();
   const Bandwidth bandwidth = memory_bandwidth();
   print_json({{"threads", threads()},
               {"isa", isa_name(active_isa())},
+              {"bfloat16_unit", bfloat16_unit_name(active_bfloat16_unit())},
               {"float32_gflops", rounded(float32, 1)},
+              {"bfloat16_gflops", rounded(bfloat16_peak, 1)},
               {"read_gbs", rounded(bandwidth.read, 1)},
               {"copy_gbs", rounded(bandwidth.copy, 1)},
               {"triad_gbs", rounded(bandwidth.triad, 1)}});
@@ -49,11 +53,12 @@ int run_matmul(const MatmulCommand& c) {
          ", at least 1 each wanted");
   }
   const Tensor a = ones({c.batch * c.m * c.k}, dtype_of<T>()), b = ones({c.batch * c.k * c.n}, dtype_of<T>());
-  const Tensor result = ones({c.batch * c.m * c.n}, dtype_of<T>());
+  using Sum = gemm_sum_type<T>;
+  const Tensor result = ones({c.batch * c.m * c.n}, dtype_of<Sum>());
   const GemmBatch batch{.outer = c.batch, .a_outer = c.m * c.k, .b_outer = c.k * c.n, .c_outer = c.m * c.n};
   const GemmOperand<T> left{a.data<T>(), c.transpose_a ? c.m : c.k, c.transpose_a};
   const GemmOperand<T> right{b.data<T>(), c.transpose_b ? c.k : c.n, c.transpose_b};
-  T* const target = write<T>(result, "bench");
+  Sum* const target = write<Sum>(result, "bench");
   const auto product = [&] { gemm_batched<T>(batch, c.m, c.n, c.k, 1, left, right, target, c.n); };
   const double operations = 2 * static_cast<double>(c.batch * c.m * c.n) * static_cast<double>(c.k);
   const auto calls = static_cast<int>(std::clamp(1e9 / operations, 1.0, 10000.0));  // a round of at least a millisecond
@@ -77,6 +82,7 @@ int run_matmul(const MatmulCommand& c) {
               {"dtype", c.dtype},
               {"threads", threads()},
               {"isa", isa_name(active_isa())},
+              {"bfloat16_unit", bfloat16_unit_name(active_bfloat16_unit())},
               {"gflops_median", rounded(median(speeds), 1)},
               {"gflops_max", rounded(*std::max_element(speeds.begin(), speeds.end()), 1)},
               {"share_of_peak", rounded(median(shares), 3)}});
@@ -102,7 +108,7 @@ int run_step(const StepCommand& command) {
   std::vector<double> milliseconds, peaks;
   for (std::int64_t step = 0; step < command.steps; ++step) {
     milliseconds.push_back(1e3 * seconds_of([&] { loss = model.step(nullptr); }));
-    peaks.push_back(multiply_add_gflops<float>());
+    peaks.push_back(command.shape.dtype == "bfloat16" ? multiply_add_gflops<bfloat16>() : multiply_add_gflops<float>());
   }
   const ModelShape& shape = command.shape;
   const double ms = median(milliseconds);
@@ -115,6 +121,7 @@ int run_step(const StepCommand& command) {
             {"threads", threads()},
             {"isa", isa_name(active_isa())},
             {"dtype", shape.dtype},
+            {"bfloat16_unit", bfloat16_unit_name(active_bfloat16_unit())},
             {"forward_only", shape.forward_only},
             {"ms_median", rounded(ms, 3)},
             {"ms_min", rounded(*std::min_element(milliseconds.begin(), milliseconds.end()), 3)},
@@ -150,13 +157,14 @@ void add_matmul(CLI::App& bench, Action& action) {
   matmul.add_option("--repetitions", command->repetitions, "rounds to take the median of")->capture_default_str();
   matmul.add_flag("--transpose-a", command->transpose_a, "A is stored as its transpose (k, m)");
   matmul.add_flag("--transpose-b", command->transpose_b, "B is stored as its transpose (n, k)");
-  matmul.add_option("--dtype", command->dtype, "float32 or float64")
-      ->check(CLI::IsMember({"float32", "float64"}))
+  matmul.add_option("--dtype", command->dtype, "of the operands; of bfloat16 the result is float32")
+      ->check(CLI::IsMember({"float32", "float64", "bfloat16"}))
       ->capture_default_str();
   add_threads_option(matmul, command->threads);
   matmul.callback([command, &action] {
     action = [command] {
       use_threads(command->threads);
+      if (command->dtype == "bfloat16") return run_matmul<bfloat16>(*command);
       return command->dtype == "float64" ? run_matmul<double>(*command) : run_matmul<float>(*command);
     };
   });

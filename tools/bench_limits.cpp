@@ -1,10 +1,12 @@
 #include <lintel/tools/bench_limits.hpp>
 
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include <lintel/core/parallel.hpp>
 #include <lintel/core/tensor.hpp>
+#include <lintel/ops/gemm.hpp>
 #include <lintel/ops/kernel_table.hpp>
 #include <lintel/tools/bench_timing.hpp>
 
@@ -26,20 +28,31 @@ double gigabytes_per_second(double bytes_per_element, Work&& work) {
   return median(speeds);
 }
 
+/// The kernel that does nothing but multiply-adds, of what multiplies matrices of T.
+template <class T>
+auto multiply_adds() {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    return active_bfloat16_products().of_bfloat16.multiply_adds;
+  } else {
+    return active_kernels<T>().gemm.multiply_adds;
+  }
+}
+
 }  // namespace
 
 template <class T>
 double multiply_add_gflops() {
-  constexpr std::int64_t steps = 2000000;
+  constexpr std::int64_t steps = std::is_same_v<T, bfloat16> ? 400000 : 2000000;  // some milliseconds each
+  using Sum = gemm_sum_type<T>;
   const int team = threads();
-  std::vector<T> results(static_cast<std::size_t>(team) * 64);  // a cache line for each
+  std::vector<Sum> results(static_cast<std::size_t>(team) * 64);  // a cache line for each
   std::vector<std::int64_t> counts(static_cast<std::size_t>(team));
   std::vector<double> speeds;
   for (int round = 0; round <= rounds; ++round) {
     const double seconds = seconds_of([&] {
       parallel_for(team, 1e9, [&](std::int64_t index) {
         const auto place = static_cast<std::size_t>(index);
-        counts[place] = active_kernels<T>().gemm.multiply_adds(steps, T(0.5), &results[place * 64]);
+        counts[place] = multiply_adds<T>()(steps, Sum(0.5), &results[place * 64]);
       });
     });
     double operations = 0;
@@ -51,6 +64,7 @@ double multiply_add_gflops() {
 
 template double multiply_add_gflops<float>();
 template double multiply_add_gflops<double>();
+template double multiply_add_gflops<bfloat16>();
 
 Bandwidth memory_bandwidth() {
   const Tensor first = ones({elements}), second = ones({elements}), third = ones({elements});

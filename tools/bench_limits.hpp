@@ -6,7 +6,8 @@
 namespace lintel::tools {
 
 /// 10⁹ floating-point operations a second that all threads together do with multiply-adds between registers and nothing
-/// else, T = float or double. An addition and a multiplication count as one operation each.
+/// else, T = float, double or bfloat16, whose sums are float. An addition and a multiplication count as one operation
+/// each.
 template <class T>
 double multiply_add_gflops();
 

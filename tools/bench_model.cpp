@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include <lintel/core/matmul_precision.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/nn/loss.hpp>
@@ -86,7 +87,9 @@ BenchModel bench_model_of(const ModelShape& shape, Model&& made, Loss loss) {
   auto optimiser = std::make_shared<nn::AdamW>(*model, nn::AdamWOptions{.weight_decay = 0.01});
   BenchModel result;
   result.parameters = nn::parameter_count(*model);
-  result.step = [model, optimiser, loss, forward_only = shape.forward_only](std::vector<OpTime>* times) {
+  const DType type = shape.dtype == "bfloat16" ? DType::bfloat16 : DType::float32;
+  result.step = [model, optimiser, loss, type, forward_only = shape.forward_only](std::vector<OpTime>* times) {
+    const MatmulPrecision precision(type);
     if (forward_only && times == nullptr) return loss(*model).item();
     Tape tape(*model);
     if (times != nullptr) tape.measure_times();
@@ -121,6 +124,9 @@ void add_shape_options(CLI::App& command, ModelShape& shape) {
   command.add_option("--heads", shape.heads, "heads of the attention")->capture_default_str();
   command.add_option("--blocks", shape.blocks, "blocks of the model")->capture_default_str();
   command.add_option("--vocab", shape.vocab, "token ids")->capture_default_str();
+  command.add_option("--dtype", shape.dtype, "of the factors of matrix products; sums and all else are float32")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
   command.add_flag("--forward-only", shape.forward_only, "no backward pass and no optimiser");
   add_threads_option(command, shape.threads);
 }

@@ -125,11 +125,14 @@ int run_profile(ProfileCommand command) {
     rest.push_back(seconds);
   }
   const std::vector<Entry> entries = profile_of(steps, rest, command.by_layer).sorted();
-  const double peak = multiply_add_gflops<float>();
+  const bool narrow = command.shape.dtype == "bfloat16";
+  const double peak = narrow ? multiply_add_gflops<bfloat16>() : multiply_add_gflops<float>();
   const double triad = memory_bandwidth().triad;
   print_table(entries, peak, triad);
   if (command.json) {
-    Json json{{"float32_gflops", rounded(peak, 1)}, {"triad_gbs", rounded(triad, 1)}, {"ops", Json::array()}};
+    Json json{{narrow ? "bfloat16_gflops" : "float32_gflops", rounded(peak, 1)},
+              {"triad_gbs", rounded(triad, 1)},
+              {"ops", Json::array()}};
     for (const Entry& entry : entries) {
       json["ops"].push_back({{"op", entry.name},
                              {"calls", entry.calls},

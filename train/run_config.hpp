@@ -59,6 +59,7 @@ struct RunConfig {
   double weight_decay = 0.01;
   double label_smoothing = 0;
   double clip = 1;
+  std::string dtype = "float32";
   std::uint64_t seed = 1;
 
   std::int64_t threads = 0;

@@ -123,6 +123,9 @@ void visit_training(Config& c, Function&& f) {
   f(Setting{"weight_decay", "of AdamW"}.at_least(0), c.weight_decay);
   f(Setting{"label_smoothing", "of the cross entropy in training"}.between(0, 0.99), c.label_smoothing);
   f(Setting{"clip", "largest norm of the gradient; 0: off"}.at_least(0), c.clip);
+  f(Setting{"dtype", "what the factors of matrix products are rounded to; sums, weights and files are float32"}.one_of(
+        {"float32", "bfloat16"}),
+    c.dtype);
   f(Setting{"seed", "of the initial weights, the order of the data and dropout"}.at_least(0), c.seed);
 }
 

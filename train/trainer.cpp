@@ -7,6 +7,7 @@
 
 #include <lintel/autograd/tape.hpp>
 #include <lintel/core/error.hpp>
+#include <lintel/core/matmul_precision.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/train/interrupt.hpp>
@@ -65,6 +66,7 @@ void Trainer::resume() {
 }
 
 TrainResult Trainer::run() {
+  const MatmulPrecision precision(config_.dtype == "bfloat16" ? DType::bfloat16 : DType::float32);
   const InterruptGuard interrupt;
   const Stopwatch watch;
   if (result_.state.step == 0) {
