@@ -323,6 +323,7 @@ void Tape::note_forward_time() {
   OpTime time{.op = record.op, .layer = record.layer, .flops = record.flops};
   for (const auto* tensors : {&record.inputs, &record.outputs}) {
     for (const TensorInfo& x : *tensors) {
+      if (x.id == 0) continue;  // an input that is not there
       time.bytes += static_cast<std::size_t>(x.shape.size()) * dtype_size(x.dtype);
     }
   }

@@ -344,3 +344,29 @@ TEST_CASE("a tape prints as the program it recorded") {
   CHECK(graph.find("label=\"weight float64 (2,)\"") != std::string::npos);
   CHECK(graph.find("r0 -> r1") != std::string::npos);
 }
+
+TEST_CASE("a tape that measures times has an entry for every op since, with the flops of its products and both ways") {
+  const Tensor x = ones({64, 32}), weight = ones({16, 32});
+  Tape tape;
+  tape.watch(weight, "weight");
+  const Tensor before = linear(x, weight, Tensor());
+  tape.measure_times();
+  Tensor loss;
+  {
+    const LayerScope layer("head");
+    loss = sum(linear(x, weight, Tensor()) + before);
+  }
+  tape.gradients(loss);
+  const std::vector<OpTime>& times = tape.times();
+  REQUIRE(times.size() == 3);
+  CHECK(times[0].op == "linear");
+  CHECK(times[0].layer == "head");
+  CHECK(times[0].flops == 2.0 * 64 * 16 * 32);
+  CHECK(times[0].bytes == 4 * (64 * 32 + 16 * 32 + 64 * 16));
+  CHECK(times[1].flops == 0);
+  CHECK(times[2].op == "sum");
+  for (const OpTime& time : times) {
+    CHECK(time.forward_seconds > 0);
+    CHECK(time.backward_seconds > 0);
+  }
+}

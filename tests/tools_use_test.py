@@ -212,6 +212,45 @@ class Language(CommandTest):
         self.assertIn("is not a token", self.error_of("generate", "--run", "stories", "--prompt", "once"))
 
 
+class Bench(CommandTest):
+    SMALL = ["--hidden", 16, "--mlp", 32, "--heads", 2, "--blocks", 2, "--length", 24, "--batch", 2, "--threads", 1]
+
+    def result(self, *arguments):
+        return json.loads(self.run_command(*arguments).stdout.decode().splitlines()[-1])
+
+    def test_matmul_measures_every_type_and_layout(self):
+        for options in ([], ["--transpose-a"], ["--transpose-b", "--batch", 3], ["--dtype", "float64"],
+                        ["--dtype", "bfloat16"]):
+            found = self.result("bench", "matmul", "--m", 9, "--n", 50, "--k", 33, "--repetitions", 1, "--threads", 1,
+                                *options)
+            self.assertGreater(found["gflops_median"], 0)
+            self.assertGreater(found["share_of_peak"], 0)
+        self.assertIn("at least 1 each wanted", self.error_of("bench", "matmul", "--m", 0))
+
+    def test_a_step_counts_each_product_once(self):
+        tokens, hidden, mlp, blocks, head_dim = 48, 16, 32, 2, 8
+        projections, network = 4 * hidden * hidden, 2 * hidden * mlp
+        features, state = 2 * 2 * hidden * head_dim, 2 * hidden * (head_dim + 1)
+        forward = 2 * (blocks * tokens * (projections + network + features + state) + 2 * 2 * hidden)
+        found = self.result("bench", "step", "--steps", 2, *self.SMALL)
+        self.assertEqual(found["flops"], 3 * forward)
+        self.assertGreater(found["ms_median"], 0)
+        self.assertEqual(self.result("bench", "step", "--steps", 1, "--forward-only", *self.SMALL)["flops"], forward)
+        self.assertIn("steps is 0", self.error_of("bench", "step", "--steps", 0))
+
+    def test_every_task_attention_and_type_has_a_step(self):
+        for options in (["--task", "lm"], ["--task", "lm", "--attention", "softmax"], ["--attention", "lowrank_glu"],
+                        ["--dtype", "bfloat16"]):
+            self.assertGreater(self.result("bench", "step", "--steps", 1, *options, *self.SMALL)["loss"], 0)
+
+    def test_a_profile_tells_where_the_time_of_a_step_goes(self):
+        text = self.run_command("profile", "--steps", 1, *self.SMALL).stdout.decode()
+        for op in ("feed_forward, backward", "kernel_attention", "projections", "layer_norm", "optimiser and the rest"):
+            self.assertIn(op, text)
+        ops = self.result("profile", "--steps", 1, "--by-layer", "--json", *self.SMALL)
+        self.assertIn("blocks.1.attention", json.dumps(ops))
+
+
 class BenchGenerate(CommandTest):
     SMALL = ["bench", "generate", "--hidden", 16, "--mlp", 16, "--heads", 2, "--blocks", 2, "--threads", 1]
 
