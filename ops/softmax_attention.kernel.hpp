@@ -17,22 +17,20 @@ namespace lintel::kernels::LINTEL_ISA {
 template <class T>
 void score_weights_forward(T* scores, T* maximum, T* sum, T* o, std::int64_t o_stride, std::int64_t values,
                            std::int64_t rows, std::int64_t columns, std::int64_t first_visible, std::int64_t growth) {
-  constexpr T nothing = -std::numeric_limits<T>::infinity();
   for (std::int64_t r = 0; r < rows; ++r, scores += columns, o += o_stride) {
     const std::int64_t visible = visible_keys(r, columns, first_visible, growth);
     const T before = maximum[r], here = max_over(scores, visible);
     const T largest = here > before || here != here ? here : before;  // a NaN stays
-    if (largest == nothing) {
+    if (largest == -infinity<T>) {
       for (std::int64_t i = 0; i < columns; ++i) scores[i] = 0;
       continue;
     }
     if (largest != before) {
-      const T factor = before == nothing ? T(0) : std::exp(before - largest);
-      sum[r] *= factor;
+      const vec<T> factor = before == -infinity<T> ? vec<T>::zero() : exp(vec<T>(before - largest));
+      sum[r] *= reduce_add(factor) / vec<T>::width;  // its lanes are equal
       for_each_register<T>(
-          values, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-            lanes.store(o + i, before == nothing ? vec<T>(T(0)) : lanes.load(o + i) * vec<T>(factor));
-          });
+          values, [&](std::int64_t i, auto lanes)
+                      __attribute__((always_inline)) { lanes.store(o + i, lanes.load(o + i) * factor); });
     }
     maximum[r] = largest;
     sum[r] += exp_row(scores, largest, scores, visible);
