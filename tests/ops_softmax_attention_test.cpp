@@ -2,6 +2,7 @@
 
 #include <lintel/core/memory.hpp>
 #include <lintel/ops/shape_ops.hpp>
+#include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
 #include "attention_by_loops.hpp"
@@ -44,8 +45,24 @@ TEST_CASE("softmax attention equals plain loops in float64, for lengths around i
   }
 }
 
+TEST_CASE("softmax attention equals plain loops for lengths around its blocks of keys and stretches of queries") {
+  for (const std::int64_t length : {255, 256, 257, 511, 512, 513, 1100, 2049}) {
+    for (const bool causal : {false, true}) {
+      CAPTURE(length);
+      CAPTURE(causal);
+      const Sequences sequences = sequences_of({length});
+      const auto f = attention(sequences, sequences, causal);
+      std::vector<Tensor> x = normal_inputs(length, length, DType::float64);
+      x[1] = x[1] * 3;  // so that the largest score is found late in some rows, and early in others
+      const Evaluation exact = evaluate_definition(f, x);
+      CHECK(distance(f(x), by_loops(x, sequences, sequences, causal)) < 1e-12);
+      CHECK(distance(evaluate(f, x), exact) < 1e-12);
+    }
+  }
+}
+
 TEST_CASE("queries attend by softmax to keys of other lengths") {
-  const Sequences queries = sequences_of({4, 100, 1}), keys = sequences_of({2, 9, 70});
+  const Sequences queries = sequences_of({4, 100, 1, 70}), keys = sequences_of({2, 9, 70, 1300});
   const auto f = attention(queries, keys, false);
   const auto x = normal_inputs(queries.rows(), keys.rows(), DType::float64);
   CHECK(distance(f(x), by_loops(x, queries, keys, false)) < 1e-12);
