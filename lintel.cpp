@@ -45,7 +45,6 @@
 #include "ops/feature_map.cpp"
 #include "ops/feed_forward.cpp"
 #include "ops/gemm.cpp"
-#include "ops/gemm_bfloat16.cpp"
 #include "ops/index.cpp"
 #include "ops/kernel_attention.cpp"
 #include "ops/kernel_table.cpp"

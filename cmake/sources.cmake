@@ -138,7 +138,6 @@ lintel_room(ops
     feature_map.cpp
     feed_forward.cpp
     gemm.cpp
-    gemm_bfloat16.cpp
     index.cpp
     kernel_attention.cpp
     kernel_table.cpp

@@ -6,7 +6,7 @@
 #include <lintel/ops/attention_inputs.hpp>
 #include <lintel/ops/attention_state.hpp>
 #include <lintel/ops/checks.hpp>
-#include <lintel/ops/kernel_attention.hpp>
+#include <lintel/ops/kernel_attention_head.hpp>
 #include <lintel/ops/kernel_table.hpp>
 #include <lintel/ops/products.hpp>
 #include <lintel/ops/scratch.hpp>
@@ -35,48 +35,17 @@ void check_sums(const char* op, const Tensor& phi_k, const Tensor& v, const Kern
 
 // ---- Kernel attention ----
 
+using kernel_attention_detail::CausalRows;
+using kernel_attention_detail::State;
+
 /// One head of one stream: its new rows, and its sums.
 template <class T>
 struct Head {
   std::int64_t rows, features, head_dim;
-  Block<const T> phi_q, phi_k, v;
-  T *matrix, *vector;
+  CausalRows<T> inputs;
+  State<T> sums;
   Block<T> o;
-
-  Block<T> sums() const { return {matrix, head_dim}; }
 };
-
-/// Of a (size, size) product of the queries and keys of one chunk, keeps a query's own key and earlier ones, and adds
-/// the sum of row r to denominators[r].
-template <class T>
-void keep_past(T* scores, T* denominators, std::int64_t size) {
-  for (std::int64_t r = 0; r < size; ++r, scores += size) {
-    denominators[r] += active_kernels<T>().sum(scores, r + 1);
-    std::fill(scores + r + 1, scores + size, T(0));
-  }
-}
-
-/// N' = Φ_q S'_before + tril(Φ_q Φ_kᵀ) V', then S' += Φ_kᵀ V', chunk by chunk.
-template <class T>
-void read_in_chunks(const Head<T>& h, T epsilon) {
-  constexpr std::int64_t chunk = kernel_attention_chunk;
-  const Kernels<T>& kernels = active_kernels<T>();
-  const std::int64_t longest = std::min(chunk, h.rows);
-  const Scratch<T> scores(longest * longest), denominators(longest);
-  for (std::int64_t begin = 0; begin < h.rows; begin += chunk) {
-    const std::int64_t rows = std::min(chunk, h.rows - begin);
-    const Block<const T> q = h.phi_q.from_row(begin), k = h.phi_k.from_row(begin), v = h.v.from_row(begin);
-    const Block<T> n = h.o.from_row(begin), within{scores, rows};
-    multiply<T>(rows, h.head_dim, h.features, q, h.sums(), n);
-    kernels.row_dots(q.first, q.stride, h.vector, 0, epsilon, denominators, rows, h.features);
-    multiply_transposed_b<T>(rows, rows, h.features, q, k, within);
-    keep_past<T>(scores, denominators, rows);
-    multiply<T>(rows, h.head_dim, rows, within, v, n, true);
-    kernels.divide_rows(n.first, n.stride, denominators, n.first, n.stride, rows, h.head_dim);
-    multiply_transposed_a<T>(h.features, h.head_dim, rows, k, v, h.sums(), true);
-    kernels.add_column_sums(k.first, k.stride, h.vector, rows, h.features);
-  }
-}
 
 /// Calls `read(head)` for every head of every stream, in parallel; the rows of stream i are those of sequence i.
 template <class T, class Read>
@@ -90,10 +59,14 @@ void for_each_head(const char* op, const Tensor& phi_q, const Tensor& phi_k, con
   const double cost = rows * static_cast<double>(sizes.features * sizes.head_dim) / 4;
   parallel_for(sequences.count() * sizes.heads, cost, [&](std::int64_t task) {
     const std::int64_t stream = task / sizes.heads, head = task % sizes.heads, row = sequences.begin(stream);
-    read(Head<T>{sequences.length(stream), sizes.features, sizes.head_dim,
-                 sizes.head_of(queries, row, head, sizes.features), sizes.head_of(keys, row, head, sizes.features),
-                 sizes.head_of(values, row, head, sizes.head_dim), matrices + task * sizes.features * sizes.head_dim,
-                 vectors + task * sizes.features, sizes.head_of(output, row, head, sizes.head_dim)});
+    read(Head<T>{sequences.length(stream),
+                 sizes.features,
+                 sizes.head_dim,
+                 {sizes.head_of(queries, row, head, sizes.features), sizes.head_of(keys, row, head, sizes.features),
+                  sizes.head_of(values, row, head, sizes.head_dim)},
+                 State<T>(sizes.features, sizes.head_dim, matrices + task * sizes.features * sizes.head_dim,
+                          vectors + task * sizes.features),
+                 sizes.head_of(output, row, head, sizes.head_dim)});
   });
 }
 
@@ -187,8 +160,11 @@ Tensor kernel_attention_prefill(const Tensor& phi_q, const Tensor& phi_k, const 
   check_streams(op, sequences, sums.matrix);
   Tensor o = empty(v.shape(), v.dtype());
   with_float_type(op, v.dtype(), [&]<class T>() {
-    for_each_head<T>(op, phi_q, phi_k, v, sequences, sums, o,
-                     [&](const Head<T>& head) { read_in_chunks(head, static_cast<T>(epsilon)); });
+    for_each_head<T>(op, phi_q, phi_k, v, sequences, sums, o, [&](const Head<T>& h) {
+      const Scratch<T> denominators(h.rows);
+      kernel_attention_detail::read_causal<T>(h.rows, h.features, h.head_dim, h.inputs, h.sums, static_cast<T>(epsilon),
+                                              h.o, denominators);
+    });
   });
   return o;
 }
@@ -204,8 +180,9 @@ Tensor kernel_attention_step(const Tensor& phi_q, const Tensor& phi_k, const Ten
   Tensor o = empty(v.shape(), v.dtype());
   with_float_type(op, v.dtype(), [&]<class T>() {
     for_each_head<T>(op, phi_q, phi_k, v, one_each, sums, o, [&](const Head<T>& h) {
-      active_kernels<T>().attention_state_step(h.phi_q.first, h.phi_k.first, h.v.first, h.matrix, h.vector, h.o.first,
-                                               h.features, h.head_dim, static_cast<T>(epsilon));
+      active_kernels<T>().attention_state_step(h.inputs.phi_q.first, h.inputs.phi_k.first, h.inputs.v.first,
+                                               h.sums.matrix().first, h.sums.vector(), h.o.first, h.features,
+                                               h.head_dim, static_cast<T>(epsilon));
     });
   });
   return o;

@@ -31,25 +31,6 @@ LINTEL_INLINE vec<float> load_bfloat16(const bfloat16* source, std::int64_t lane
   return V::from_bits(__builtin_convertvector(narrow, typename V::bits_register) << 16);
 }
 
-/// target[i] = source[i].
-inline void widen_bfloat16(const bfloat16* source, float* target, std::int64_t count) {
-  using V = vec<float>;
-  std::int64_t i = 0;
-  for (; i + V::width <= count; i += V::width) load_bfloat16(source + i, V::width).store(target + i);
-  load_bfloat16(source + i, count - i).store_partial(target + i, count - i);
-}
-
-/// target[i] = source[i], rounded as by `round_to_bfloat16`.
-inline void narrow_to_bfloat16(const float* source, bfloat16* target, std::int64_t count) {
-  using V = vec<float>;
-  for (std::int64_t i = 0; i < count; i += V::width) {
-    const std::int64_t lanes = count - i < V::width ? count - i : V::width;
-    const auto bits = round_to_bfloat16(V::load_partial(source + i, lanes)).bits() >> 16;
-    const bfloat16_register narrow = __builtin_convertvector(bits, bfloat16_register);
-    __builtin_memcpy(&target[i].bits, &narrow, static_cast<unsigned long>(lanes) * sizeof(bfloat16));
-  }
-}
-
 }  // namespace lintel::kernels::LINTEL_ISA
 
 #undef LINTEL_INLINE

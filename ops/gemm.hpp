@@ -64,11 +64,6 @@ void gemm_batched(const GemmBatch& batch, std::int64_t m, std::int64_t n, std::i
                   const GemmOperand<T>& a, const GemmOperand<T>& b, gemm_sum_type<T>* c, std::int64_t c_stride,
                   const GemmEpilogue<gemm_sum_type<T>>& epilogue = {});
 
-/// The same with C in bfloat16: sums are float32 and rounded once, `accumulate` adds what C holds before that.
-void gemm_batched(const GemmBatch& batch, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-                  const GemmOperand<bfloat16>& a, const GemmOperand<bfloat16>& b, bfloat16* c, std::int64_t c_stride,
-                  const GemmEpilogue<float>& epilogue = {});
-
 /// A right operand (k, n) laid out as the kernels read it, once for many products: a weight that meets block after
 /// block of rows. It is a copy, in the precision that `matmul_precision` names where it is made; T = float or double.
 template <class T>

@@ -36,10 +36,13 @@ class State {
 
   /// Over `size` numbers: M, then w.
   State(std::int64_t features, std::int64_t head_dim, T* numbers)
-      : features_(features), head_dim_(head_dim), numbers_(numbers) {}
+      : State(features, head_dim, numbers, numbers + features * head_dim) {}
+  /// Over M and w wherever they are.
+  State(std::int64_t features, std::int64_t head_dim, T* matrix, T* vector)
+      : features_(features), head_dim_(head_dim), matrix_(matrix), vector_(vector) {}
 
-  Block<T> matrix() const { return {numbers_, head_dim_}; }
-  T* vector() const { return numbers_ + features_ * head_dim_; }
+  Block<T> matrix() const { return {matrix_, head_dim_}; }
+  T* vector() const { return vector_; }
 
   /// Null weights are ones.
   void add(std::int64_t rows, Block<const T> a, Block<const T> b, const T* weights) const {
@@ -66,7 +69,7 @@ class State {
 
  private:
   std::int64_t features_, head_dim_;
-  T* numbers_;
+  T *matrix_, *vector_;
 };
 
 /// A state of its own, 0 at first.
@@ -129,36 +132,53 @@ void read_all(const HeadMap<T>& map, std::int64_t rows, const HeadQueries<T>& qu
   }
 }
 
-/// A sequence's causal form, N' = Φ_q S'_before + tril(Φ_q Φ_kᵀ) V' chunk by chunk, then S' += Φ_kᵀ V'. Copies the
-/// state before each block of `causal_block` rows to `states`, `state_stride` numbers apart, unless null.
+/// Features and values of rows that follow each other.
+template <class T>
+struct CausalRows {
+  Block<const T> phi_q, phi_k, v;
+};
+
+/// o and D of rows whose queries see what `state` has summed, and their own keys up to their own row: chunk by chunk
+/// N' = Φ_q S' + tril(Φ_q Φ_kᵀ) V', then S' += Φ_kᵀ V'.
+template <class T>
+void read_causal(std::int64_t rows, std::int64_t features, std::int64_t head_dim, const CausalRows<T>& inputs,
+                 const State<T>& state, T epsilon, Block<T> o, T* denominators) {
+  const Kernels<T>& kernels = active_kernels<T>();
+  const std::int64_t longest = std::min(chunk, rows);
+  const Scratch<T> scores(longest * longest);
+  for (std::int64_t begin = 0; begin < rows; begin += chunk, denominators += chunk) {
+    const std::int64_t count = std::min(chunk, rows - begin);
+    const Block<const T> q = inputs.phi_q.from_row(begin), k = inputs.phi_k.from_row(begin),
+                         v = inputs.v.from_row(begin);
+    const Block<T> n = o.from_row(begin), within{scores, count};
+    state.read(count, q, epsilon, n, denominators);
+    multiply_transposed_b<T>(count, count, features, q, k, within);
+    kernels.keep_past(scores, denominators, count);
+    multiply<T>(count, head_dim, count, within, v, n, true);
+    kernels.divide_rows(n.first, n.stride, denominators, n.first, n.stride, count, head_dim);
+    state.add(count, k, v, nullptr);
+  }
+}
+
+/// The causal form of a sequence. Copies the state before each block of `causal_block` rows to `states`, `state_stride`
+/// numbers apart, unless null.
 template <class T>
 void forward_causal(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim,
                     const HeadQueries<T>& queries, const HeadKeys<T>& keys, T epsilon, T* states,
                     std::int64_t state_stride) {
-  const Kernels<T>& kernels = active_kernels<T>();
   MappedRows<T> mapped_queries(map, std::min(rows, causal_block)), mapped_keys(map, std::min(rows, causal_block));
   const OwnState<T> state(features, head_dim);
-  const Scratch<T> scores(chunk * chunk);
-  for (std::int64_t block = 0; block < rows; block += causal_block) {
-    const std::int64_t block_rows = std::min(causal_block, rows - block);
+  for (std::int64_t begin = 0; begin < rows; begin += causal_block) {
+    const std::int64_t count = std::min(causal_block, rows - begin);
+    const HeadQueries<T> here = queries.from_row(begin);
+    const HeadKeys<T> keys_here = keys.from_row(begin);
     if (states) {
       std::copy_n(state->matrix().first, State<T>::size(features, head_dim), states);
       states += state_stride;
     }
-    const Block<const T> phi_q = mapped_queries.forward(block_rows, queries.q.from_row(block));
-    const Block<const T> phi_k = mapped_keys.forward(block_rows, keys.k.from_row(block));
-    for (std::int64_t begin = 0; begin < block_rows; begin += chunk) {
-      const std::int64_t count = std::min(chunk, block_rows - begin);
-      const HeadQueries<T> here = queries.from_row(block + begin);
-      const Block<const T> q = phi_q.from_row(begin), k = phi_k.from_row(begin), v = keys.v.from_row(block + begin);
-      const Block<T> within{scores, count};
-      state->read(count, q, epsilon, here.o, here.denominators);
-      multiply_transposed_b<T>(count, count, features, q, k, within);
-      kernels.keep_past(scores, here.denominators, count);
-      multiply<T>(count, head_dim, count, within, v, here.o, true);
-      kernels.divide_rows(here.o.first, here.o.stride, here.denominators, here.o.first, here.o.stride, count, head_dim);
-      state->add(count, k, v, nullptr);
-    }
+    const CausalRows<T> inputs{mapped_queries.forward(count, here.q), mapped_keys.forward(count, keys_here.k),
+                               keys_here.v};
+    read_causal(count, features, head_dim, inputs, *state, epsilon, here.o, here.denominators);
   }
 }
 

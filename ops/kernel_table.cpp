@@ -8,16 +8,16 @@ namespace lintel {
 
 namespace kernels {
 namespace baseline {
-void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Products&);
 }
 namespace avx2 {
-void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Products&);
 }
 namespace avx512 {
-void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Products&);
 }
 namespace neon {
-void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&);
+void fill_tables(Kernels<float>&, Kernels<double>&, Bfloat16Products&);
 }
 namespace avx512_bf16 {
 void fill_products(Bfloat16Products&);
@@ -32,9 +32,9 @@ namespace kernel_table_detail {
 struct Tables {
   Kernels<float> float32;
   Kernels<double> float64;
-  Bfloat16Kernels bfloat16;
+  Bfloat16Products bfloat16;
 
-  explicit Tables(void (*fill)(Kernels<float>&, Kernels<double>&, Bfloat16Kernels&)) {
+  explicit Tables(void (*fill)(Kernels<float>&, Kernels<double>&, Bfloat16Products&)) {
     kernels::baseline::fill_tables(float32, float64, bfloat16);
     fill(float32, float64, bfloat16);
   }
@@ -86,8 +86,6 @@ const Kernels<double>& active_kernels<double>() {
   return kernel_table_detail::tables_of(active_isa()).float64;
 }
 
-const Bfloat16Kernels& active_bfloat16_kernels() { return kernel_table_detail::tables_of(active_isa()).bfloat16; }
-
 const Bfloat16Products& active_bfloat16_products() {
   switch (active_bfloat16_unit()) {
 #ifdef LINTEL_HAVE_AVX512_BF16
@@ -103,7 +101,7 @@ const Bfloat16Products& active_bfloat16_products() {
     }
 #endif
     default:
-      return active_bfloat16_kernels().products;
+      return kernel_table_detail::tables_of(active_isa()).bfloat16;
   }
 }
 

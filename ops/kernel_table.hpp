@@ -145,14 +145,6 @@ struct Kernels {
                                std::int64_t features, std::int64_t head_dim, T epsilon);
 };
 
-/// Kernels for bfloat16 numbers.
-struct Bfloat16Kernels {
-  /// target[i] = source[i]; towards bfloat16 to nearest, ties to even.
-  void (*widen)(const bfloat16* source, float* target, std::int64_t count);
-  void (*narrow)(const float* source, bfloat16* target, std::int64_t count);
-  Bfloat16Products products;
-};
-
 /// The table of the active instruction set (see core/isa.hpp), T = float or double.
 template <class T>
 const Kernels<T>& active_kernels();
@@ -161,8 +153,7 @@ const Kernels<float>& active_kernels<float>();
 template <>
 const Kernels<double>& active_kernels<double>();
 
-/// The table of the active instruction set, and the products of the active unit (see core/bfloat16_unit.hpp).
-const Bfloat16Kernels& active_bfloat16_kernels();
+/// The products of the active unit (see core/bfloat16_unit.hpp).
 const Bfloat16Products& active_bfloat16_products();
 
 }  // namespace lintel

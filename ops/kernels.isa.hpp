@@ -82,13 +82,11 @@ void fill(Kernels<T>& table) {
   fill_elementwise(table);
 }
 
-void fill_tables(Kernels<float>& table32, Kernels<double>& table64, Bfloat16Kernels& table16) {
+void fill_tables(Kernels<float>& table32, Kernels<double>& table64, Bfloat16Products& table16) {
   fill(table32);
   fill(table64);
-  table16.widen = widen_bfloat16;
-  table16.narrow = narrow_to_bfloat16;
-  fill_gemm(table16.products.of_float32);
-  fill_gemm(table16.products.of_bfloat16);
+  fill_gemm(table16.of_float32);
+  fill_gemm(table16.of_bfloat16);
 }
 
 }  // namespace lintel::kernels::LINTEL_ISA

@@ -249,6 +249,7 @@ Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor&
           .outputs = {loss},
           .saved = std::move(saved),
           .vjp = [=](const Backward& b) { return linear_cross_entropy_vjp(b, inverse_count, options); },
+          .flops = product_flops(labels.size(), weight.size(0), weight.size(1)),
           .definition =
               [options](const std::vector<Tensor>& of) {
                 return std::vector{cross_entropy(linear(of[0], of[1], of[2]), of[3], options)};

@@ -5,19 +5,12 @@
 #include <lintel/lintel.hpp>
 #include <set>
 
+#include "with_settings.hpp"
+
 using namespace lintel;
+using namespace lintel_test;
 
 namespace {
-
-/// Sets the thread count for the length of a test.
-class Threads {
- public:
-  explicit Threads(int count) : before_(threads()) { set_threads(count); }
-  ~Threads() { set_threads(before_); }
-
- private:
-  int before_;
-};
 
 class CountingResource : public std::pmr::memory_resource {
  public:
@@ -108,7 +101,7 @@ TEST_CASE("an embedder's own memory resource serves and gets everything back") {
 }
 
 TEST_CASE("a parallel loop runs every task once, on as many threads as were asked for") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   std::vector<std::atomic<int>> runs(1000);
   parallel_for(1000, 1e6, [&](std::int64_t i) { ++runs[static_cast<std::size_t>(i)]; });
   for (const auto& count : runs) CHECK(count == 1);
@@ -116,20 +109,20 @@ TEST_CASE("a parallel loop runs every task once, on as many threads as were aske
 }
 
 TEST_CASE("a loop that is not worth it stays on one thread") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   parallel_for(100, 1, [](std::int64_t) {});
   CHECK(threads_used_last() == 1);
 }
 
 TEST_CASE("a nested loop runs serially inside its task") {
-  const Threads two(2);
+  const WithThreads two(2);
   std::atomic<int> total = 0;
   parallel_for(4, 1e9, [&](std::int64_t) { parallel_for(5, 1e9, [&](std::int64_t) { ++total; }); });
   CHECK(total == 20);
 }
 
 TEST_CASE("the exception of the lowest task leaves a parallel loop after all tasks ran") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   std::atomic<int> ran = 0;
   try {
     parallel_for(100, 1e9, [&](std::int64_t i) {

@@ -22,20 +22,12 @@
 #endif
 
 #include "file_helpers.hpp"
+#include "with_settings.hpp"
 
 using namespace lintel;
 using namespace lintel_test;
 
 namespace {
-
-class Threads {
- public:
-  explicit Threads(int count) : before_(threads()) { set_threads(count); }
-  ~Threads() { set_threads(before_); }
-
- private:
-  int before_;
-};
 
 /// Whether a loop over `tasks` tasks runs each once.
 bool loop_is_whole(std::int64_t tasks) {
@@ -51,7 +43,7 @@ bool loop_is_whole(std::int64_t tasks) {
 
 TEST_CASE("a team grows and shrinks from loop to loop, and never has more threads than tasks") {
   for (const int count : {2, 7, 3, 1, 5}) {
-    const Threads with(count);
+    const WithThreads with(count);
     CHECK(loop_is_whole(100));
     CHECK(threads_used_last() == count);
     CHECK(loop_is_whole(3));
@@ -60,7 +52,7 @@ TEST_CASE("a team grows and shrinks from loop to loop, and never has more thread
 }
 
 TEST_CASE("a team that has fallen asleep is woken by the next loop") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   for (int i = 0; i < 20; ++i) {
     CHECK(loop_is_whole(50));
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
@@ -68,7 +60,7 @@ TEST_CASE("a team that has fallen asleep is woken by the next loop") {
 }
 
 TEST_CASE("threads of the program that start loops at the same time all finish theirs") {
-  const Threads three(3);
+  const WithThreads three(3);
   std::atomic<int> whole = 0;
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 5; ++caller) {
@@ -81,7 +73,7 @@ TEST_CASE("threads of the program that start loops at the same time all finish t
 }
 
 TEST_CASE("a limit holds for the thread that set it, while it lives, and the lowest of nested ones counts") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   {
     const ThreadLimit four(4);
     CHECK(threads() == 4);
@@ -99,7 +91,7 @@ TEST_CASE("a limit holds for the thread that set it, while it lives, and the low
 }
 
 TEST_CASE("threads of the program, each with a limit of one, compute tapes side by side to the same bits") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   const auto gradient_of = [] {
     Rng rng(1);
     const nn::FeedForward model(16, 32, rng);
@@ -128,7 +120,7 @@ TEST_CASE("threads of the program, each with a limit of one, compute tapes side 
 #ifdef __linux__
 
 TEST_CASE("a process that was forked after a loop runs loops, and so does its parent") {
-  const Threads four(4);
+  const WithThreads four(4);
   REQUIRE(loop_is_whole(100));
   const pid_t child = fork();
   REQUIRE(child >= 0);
@@ -144,7 +136,7 @@ TEST_CASE("a process that was forked after a loop runs loops, and so does its pa
 }
 
 TEST_CASE("a team without work soon costs no time") {
-  const Threads seven(7);
+  const WithThreads seven(7);
   REQUIRE(loop_is_whole(100));
   const std::clock_t before = std::clock();  // of all threads together
   std::this_thread::sleep_for(std::chrono::milliseconds(300));

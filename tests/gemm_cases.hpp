@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,14 @@
 #include <unistd.h>
 #endif
 
-#include <lintel/core/isa.hpp>
-#include <lintel/core/parallel.hpp>
 #include <lintel/ops/gemm.hpp>
+
+#include "with_settings.hpp"
 
 namespace gemm_cases {
 
 using namespace lintel;
+using namespace lintel_test;
 
 /// An array whose last element is followed by a page that may not be touched (where the system has such pages).
 template <class T>
@@ -63,24 +65,6 @@ class GuardedArray {
 #endif
 };
 
-class WithIsa {
- public:
-  explicit WithIsa(Isa isa) : before_(active_isa()) { set_active_isa(isa); }
-  ~WithIsa() { set_active_isa(before_); }
-
- private:
-  Isa before_;
-};
-
-class WithThreads {
- public:
-  explicit WithThreads(int count) : before_(threads()) { set_threads(count); }
-  ~WithThreads() { set_threads(before_); }
-
- private:
-  int before_;
-};
-
 inline constexpr double untouched = 12345;
 
 struct Case {
@@ -96,6 +80,19 @@ struct Case {
            (bias ? " bias" : "");
   }
 };
+
+/// Sizes, layout and epilogue at random.
+inline Case random_case(std::mt19937& random, std::span<const std::int64_t> sizes) {
+  const auto size = [&] { return sizes[random() % sizes.size()]; };
+  Case c{size(), size(), size()};
+  c.transpose_a = random() % 2 == 0;
+  c.transpose_b = random() % 2 == 0;
+  c.extra = random() % 2 == 0 ? 0 : size();
+  c.alpha = random() % 2 == 0 ? 1 : -0.5;
+  c.accumulate = random() % 3 == 0;
+  c.bias = !c.accumulate && random() % 2 == 0;
+  return c;
+}
 
 template <class T>
 T number_of(double value) {
@@ -131,13 +128,13 @@ struct Matrix {
 };
 
 /// The number of elements that differ from the triple loop, and of those between rows that were written to.
-template <class T, class Result = gemm_sum_type<T>>
+template <class T>
 std::int64_t mistakes_of(const Case& c) {
   std::mt19937 random(7);
   Matrix<T> a(c.transpose_a ? c.k : c.m, c.transpose_a ? c.m : c.k, c.extra);
   Matrix<T> b(c.transpose_b ? c.n : c.k, c.transpose_b ? c.k : c.n, c.extra);
-  Matrix<Result> result(c.m, c.n, c.extra);
-  Matrix<gemm_sum_type<T>> bias(1, c.n, 0);
+  using Sum = gemm_sum_type<T>;
+  Matrix<Sum> result(c.m, c.n, c.extra), bias(1, c.n, 0);
   a.fill(random);
   b.fill(random);
   bias.fill(random);
@@ -158,16 +155,16 @@ std::int64_t mistakes_of(const Case& c) {
       if (c.bias) row[j] += value_of(bias.at(0, j));
     }
   }
-  const auto alpha = static_cast<gemm_sum_type<T>>(c.alpha);
+  const auto alpha = static_cast<Sum>(c.alpha);
   const GemmOperand<T> left{a.data.data(), a.stride, c.transpose_a}, right{b.data.data(), b.stride, c.transpose_b};
-  const GemmEpilogue<gemm_sum_type<T>> epilogue{c.accumulate, c.bias ? bias.data.data() : nullptr};
-  gemm_batched({}, c.m, c.n, c.k, alpha, left, right, result.data.data(), result.stride, epilogue);
+  const GemmEpilogue<Sum> epilogue{c.accumulate, c.bias ? bias.data.data() : nullptr};
+  gemm_batched<T>({}, c.m, c.n, c.k, alpha, left, right, result.data.data(), result.stride, epilogue);
 
   std::int64_t mistakes = 0;
   for (std::int64_t i = 0; i < c.m; ++i) {
-    for (std::int64_t j = 0; j < c.n; ++j) mistakes += !(result.at(i, j) == number_of<Result>(expected[i * c.n + j]));
+    for (std::int64_t j = 0; j < c.n; ++j) mistakes += !(result.at(i, j) == number_of<Sum>(expected[i * c.n + j]));
     for (std::int64_t j = c.n; i + 1 < c.m && j < result.stride; ++j)
-      mistakes += !(result.at(i, j) == number_of<Result>(untouched));
+      mistakes += !(result.at(i, j) == number_of<Sum>(untouched));
   }
   return mistakes;
 }

@@ -10,6 +10,7 @@
 #include <lintel/nn/schedule.hpp>
 
 #include "module_helpers.hpp"
+#include "with_settings.hpp"
 
 using namespace lintel;
 using namespace lintel_test;
@@ -17,16 +18,6 @@ using namespace lintel_test;
 namespace {
 
 constexpr std::int64_t vocab = 20, longest = 400;
-
-/// Sets the number of threads for the length of a scope.
-class Threads {
- public:
-  explicit Threads(int count) : before_(threads()) { set_threads(count); }
-  ~Threads() { set_threads(before_); }
-
- private:
-  int before_;
-};
 
 /// About 2,000 random tokens: enough that seven threads are worth waking.
 Batch random_batch(Rng& rng) {
@@ -72,7 +63,7 @@ Model train(Model model, const Loss& loss_of) {
 
 models::Classifier train_classifier(const nn::AttentionConfig& attention, const std::string& pooling,
                                     int thread_count) {
-  const Threads scope(thread_count);
+  const WithThreads scope(thread_count);
   Rng rng(1);
   const models::Classifier model({.vocab = vocab,
                                   .classes = 10,
@@ -91,7 +82,7 @@ models::Classifier train_classifier(const nn::AttentionConfig& attention, const 
 }
 
 models::LanguageModel train_language_model(const nn::AttentionConfig& attention, int thread_count) {
-  const Threads scope(thread_count);
+  const WithThreads scope(thread_count);
   Rng rng(1);
   const models::LanguageModel model({.vocab = vocab,
                                      .max_length = longest,

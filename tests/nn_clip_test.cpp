@@ -10,6 +10,7 @@
 #include <lintel/ops/reduce.hpp>
 
 #include "file_helpers.hpp"
+#include "with_settings.hpp"
 
 using namespace lintel;
 using namespace lintel_test;
@@ -78,13 +79,11 @@ TEST_CASE("the norm has the same bits with any number of threads") {
   const Tensor x = zeros({1'000'000});
   Gradients gradients;
   gradients.set(x, normal({1'000'000}, 0, 1, rng));
-  const int before = threads();
-  set_threads(1);
-  const double alone = nn::global_norm(gradients);
-  set_threads(7);
-  const double together = nn::global_norm(gradients);
-  set_threads(before);
-  CHECK(alone == together);
+  const auto norm = [&](int count) {
+    const WithThreads with(count);
+    return nn::global_norm(gradients);
+  };
+  CHECK(norm(1) == norm(7));
 }
 
 TEST_CASE("gradients of micro-batches add up to those of the whole batch") {

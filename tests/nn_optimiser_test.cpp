@@ -8,6 +8,7 @@
 #include <lintel/ops/elementwise.hpp>
 
 #include "file_helpers.hpp"
+#include "with_settings.hpp"
 
 using namespace lintel;
 using namespace lintel_test;
@@ -195,16 +196,14 @@ TEST_CASE("options and learning rates out of range are refused") {
 
 TEST_CASE("a step of AdamW has the same bits with any number of threads") {
   std::vector<Tensor> results;
-  const int before = threads();
   for (const int count : {1, 2, 7}) {
-    set_threads(count);
+    const WithThreads with(count);
     Rng rng(1);
     const Model model{normal({300'000}, 0, 1, rng), normal({7}, 0, 1, rng)};
     nn::AdamW optimiser(model, {.weight_decay = 0.1});
     for (int i = 0; i < 3; ++i) optimiser.step(random_gradients(model, rng), 0.01);
     results.push_back(model.weight);
   }
-  set_threads(before);
   for (const Tensor& result : results) {
     CHECK(std::equal(result.values<float>().begin(), result.values<float>().end(), results[0].values<float>().begin()));
   }

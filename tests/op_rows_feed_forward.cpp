@@ -7,31 +7,12 @@
 
 #include <lintel/ops/feed_forward.hpp>
 
+#include "activation_by_definition.hpp"
 #include "op_table.hpp"
 
 namespace lintel::op_table {
 
 namespace {
-
-double value_of(Activation activation, double u) {
-  const bool vanishes_below = activation != Activation::none && activation != Activation::tanh;
-  if (u == -std::numeric_limits<double>::infinity() && vanishes_below) return 0;  // the limit, not −∞·0
-  switch (activation) {
-    case Activation::none:
-      return u;
-    case Activation::relu:
-      return std::max(u, 0.0);
-    case Activation::gelu:
-      return u * std::erfc(-u / std::numbers::sqrt2) / 2;
-    case Activation::gelu_tanh:
-      return u * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (u + 0.044715 * u * u * u))) / 2;
-    case Activation::silu:
-      return u / (1 + std::exp(-u));
-    case Activation::tanh:
-      return std::tanh(u);
-  }
-  return 0;
-}
 
 /// What dropout makes of element `place` of an array.
 double dropped(const DropoutMask& mask, std::int64_t place, double x) {
@@ -58,7 +39,7 @@ Tensor feed_forward_by_loops(const Tensors& inputs, const FeedForwardOptions& o)
     const std::int64_t row = i / out;
     for (std::int64_t j = 0; j < mlp; ++j) {
       const double u = affine(x.data<double>() + row * in, up, inputs[2], j);
-      hidden[static_cast<std::size_t>(j)] = dropped(o.hidden_dropout, row * mlp + j, value_of(o.activation, u));
+      hidden[static_cast<std::size_t>(j)] = dropped(o.hidden_dropout, row * mlp + j, activation_of(o.activation, u));
     }
     output[i] = dropped(o.output_dropout, i, affine(hidden.data(), down, inputs[4], i % out));
     if (residual.defined()) output[i] += residual.data<double>()[i];

@@ -55,7 +55,7 @@ std::vector<OpRow> rows_of_projections() {
        .large = {normal_input({2000, 65}), normal_input({130, 65}, 0, 0.1), normal_input({130}),
                  normal_input({33, 65}, 0, 0.1), absent_input()},
        // The value is that of `concat`, which comes last: it cannot be held against the definition's first output, nor
-       // say how many threads ran. The vjp is still compared with the definition's, under an outer tape.
+       // say how many threads ran; the row below does. The vjp is compared with the definition's, under an outer tape.
        .parallel = false,
        .reference = projections_by_loops,
        .optional_inputs = {2, 4, 6},
@@ -76,9 +76,20 @@ std::vector<OpRow> rows_of_projections() {
                    [] {
                      projections(zeros({5, 7}), {{zeros({4, 7}), zeros({7})}});
                    }},
-                  {"projections: a weight is float64, float32 wanted", [] {
+                  {"projections: a weight is float64, float32 wanted",
+                   [] {
                      projections(zeros({5, 7}), {{zeros({4, 7}, DType::float64), Tensor()}});
-                   }}}}};
+                   }}}},
+      // A single layer, whose output is the definition's only one.
+      {.op = "projections",
+       .variant = "one",
+       .call = [](const Tensors& inputs) { return projections(inputs[0], layers_of(inputs))[0]; },
+       .samples = {{normal_input({4, 5}), normal_input({3, 5}), normal_input({3})}},
+       .large = {normal_input({2000, 65}), normal_input({130, 65}, 0, 0.1), normal_input({130})},
+       .fused = true,
+       .reference = projections_by_loops,
+       .optional_inputs = {2},
+       .float32_tolerance = {1e-4, 1e-4}}};
 }
 
 }  // namespace lintel::op_table

@@ -125,3 +125,11 @@ TEST_CASE("the loss of a linear layer needs less than a quarter of the memory of
   (void)tape.gradients(linear_cross_entropy(x, weight, Tensor(), labels));
   CHECK(memory_statistics().peak - before < rows * classes * 4 / 4);
 }
+
+TEST_CASE("the product inside of linear_cross_entropy counts among the flops of a step") {
+  const Tensor x = ones({6, 5}), weight = ones({7, 5}), labels = zeros({6}, DType::int64);
+  Tape tape;
+  tape.watch(weight);
+  linear_cross_entropy(x, weight, Tensor(), labels);
+  CHECK(tape.records().back().flops == 2.0 * 6 * 7 * 5);
+}

@@ -32,17 +32,7 @@ TEST_CASE("a product equals the triple loop for odd shapes, every transposition,
   std::mt19937 random(3);
   const std::int64_t sizes[] = {1,  2,  3,  4,  5,  6,  7,  8,  12, 13, 14,  15,
                                 16, 17, 28, 29, 31, 32, 33, 48, 63, 65, 100, 127};
-  const auto size = [&] { return sizes[random() % std::size(sizes)]; };
-  for (int repeat = 0; repeat < 300; ++repeat) {
-    Case c{size(), size(), size()};
-    c.transpose_a = random() % 2 == 0;
-    c.transpose_b = random() % 2 == 0;
-    c.extra = random() % 2 == 0 ? 0 : size();
-    c.alpha = random() % 2 == 0 ? 1 : -0.5;
-    c.accumulate = random() % 3 == 0;
-    c.bias = !c.accumulate && random() % 2 == 0;
-    check_everywhere(c);
-  }
+  for (int repeat = 0; repeat < 300; ++repeat) check_everywhere(random_case(random, sizes));
 }
 
 TEST_CASE("every height and width of the tiles at the edge of C is right") {

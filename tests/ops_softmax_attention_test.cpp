@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <lintel/core/memory.hpp>
-#include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/elementwise.hpp>
+#include <lintel/ops/shape_ops.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
 #include "attention_by_loops.hpp"
