@@ -121,10 +121,10 @@ struct Loop {
       Shares shares;
     } together{*this, Shares(tasks, wanted)};
     const auto work = [](void* of, int rank, int size) {
-      auto& [loop, shares] = *static_cast<Together*>(of);
-      if (rank == 0) loop.team = size;
+      Together& region = *static_cast<Together*>(of);
+      if (rank == 0) region.loop.team = size;
       inside_region = true;
-      shares.work(rank, size, [&loop](std::int64_t index) { loop.run(index); });
+      region.shares.work(rank, size, [&region](std::int64_t index) { region.loop.run(index); });
       inside_region = false;
     };
     return detail::run_on_team(wanted, work, &together);

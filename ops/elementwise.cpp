@@ -226,10 +226,10 @@ void run_binary(const BinaryRule& rule, const Tensor& a, const Tensor& b, const 
   const T *first = a.data<T>(), *second = b.data<T>();
   T* target = write<T>(y, rule.name);
   const StridedLoop<2> loop = broadcast_loop<2>(y.shape(), {&a.shape(), &b.shape()});
-  const auto [a_step, b_step] = loop.inner_strides();
+  const auto steps = loop.inner_strides();
   parallel_blocks(y.size(), block, 1, [&](std::int64_t begin, std::int64_t end) {
     loop.run(begin, end, [&](std::int64_t place, std::int64_t count, const auto& offsets) {
-      kernel(first + offsets[0], a_step, second + offsets[1], b_step, target + place, count);
+      kernel(first + offsets[0], steps[0], second + offsets[1], steps[1], target + place, count);
     });
   });
 }
@@ -280,11 +280,11 @@ void run_where(const Tensor& mask, const Tensor& a, const Tensor& b, const Tenso
   const T *first = a.data<T>(), *second = b.data<T>();
   T* target = write<T>(y, "where");
   const StridedLoop<3> loop = broadcast_loop<3>(y.shape(), {&mask.shape(), &a.shape(), &b.shape()});
-  const auto [mask_step, a_step, b_step] = loop.inner_strides();
+  const auto steps = loop.inner_strides();
   parallel_blocks(y.size(), block, 1, [&](std::int64_t begin, std::int64_t end) {
     loop.run(begin, end, [&](std::int64_t place, std::int64_t count, const auto& offsets) {
-      kernel(condition + offsets[0], mask_step, first + offsets[1], a_step, second + offsets[2], b_step, target + place,
-             count);
+      kernel(condition + offsets[0], steps[0], first + offsets[1], steps[1], second + offsets[2], steps[2],
+             target + place, count);
     });
   });
 }

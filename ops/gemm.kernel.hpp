@@ -136,7 +136,8 @@ template <class Factor, int Rows, int Vectors, bool Transposed>
   const Factor* a = task.a;
   const Factor* b = task.b;
   const char* fetched = task.fetch->position;
-  const std::int64_t stretch = task.depth / Rows;
+  // Not for a few steps: beginning a loop costs as much as two of them.
+  const std::int64_t stretch = task.depth < 16 * Rows ? 0 : task.depth / Rows;
   std::int64_t p = 0;
   // One row of the next tile of C after the other: asked for all at once, they would keep B's rows waiting.
   for (int part = 0; part < Rows; ++part) {
