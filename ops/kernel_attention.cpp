@@ -81,30 +81,34 @@ double flops_of(const Call& call) {
   return flops;
 }
 
-/// Calls `body(head, piece, group)` for all heads and pieces, in parallel over heads and groups of consecutive pieces.
+/// Into how many groups of consecutive pieces, or of whole sequences when causal, each head's work is cut. Few rows are
+/// not worth many sums.
+std::int64_t group_count(const Call& call, const SequencePieces& pieces) {
+  const std::int64_t most = call.options.causal ? call.queries.count() : pieces.count();
+  return std::min({most, most_groups, (pieces.rows() + row_block - 1) / row_block});
+}
+
+using RowBlock = SequencePieces::RowBlock;
+
+/// Calls `body(head, group, blocks)` with the blocks of at most `most_rows` rows of each group, in parallel over heads
+/// and groups. `cost` counts operations of a row of a head.
 template <class Body>
-void for_pieces(const Call& call, const SequencePieces& pieces, double cost, Body&& body) {
-  const std::int64_t heads = call.sizes.heads, groups = pieces.groups(most_groups);
+void for_groups(const Call& call, const SequencePieces& pieces, std::int64_t most_rows, double cost, Body&& body) {
+  const std::int64_t heads = call.sizes.heads, groups = group_count(call, pieces);
   const double rows = static_cast<double>(pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups));
+  const auto first_piece = [&](std::int64_t group) {
+    return call.options.causal ? pieces.first(call.queries.count() * group / groups) : pieces.count() * group / groups;
+  };
   parallel_for(groups * heads, cost * rows, [&](std::int64_t task) {
     const std::int64_t group = task / heads;
-    for (std::int64_t piece = pieces.first_of_group(group, most_groups);
-         piece < pieces.first_of_group(group + 1, most_groups); ++piece) {
-      body(task % heads, piece, group);
-    }
+    body(task % heads, group, pieces.blocks(first_piece(group), first_piece(group + 1), most_rows));
   });
 }
 
-/// The same for whole sequences, whose pieces follow each other.
-template <class Body>
-void for_sequences(const Call& call, double cost, Body&& body) {
-  const std::int64_t heads = call.sizes.heads, count = call.queries.count(), groups = std::min(count, most_groups);
-  const double rows =
-      static_cast<double>(call.query_pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups));
-  parallel_for(groups * heads, cost * rows, [&](std::int64_t task) {
-    const std::int64_t group = task / heads;
-    for (std::int64_t i = count * group / groups; i < count * (group + 1) / groups; ++i) body(task % heads, i, group);
-  });
+std::int64_t rows_of_largest(const std::vector<RowBlock>& blocks) {
+  std::int64_t most = 0;
+  for (const RowBlock& block : blocks) most = std::max(most, block.size());
+  return most;
 }
 
 /// Pointers to all rows and heads.
@@ -168,33 +172,77 @@ struct Outputs {
 template <class T>
 using Maps = std::vector<HeadMap<T>>;
 
+/// The states behind all keys: of each piece, block by block, then of each sequence.
 template <class T>
-void forward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
-  const Tensor sums = zeros({call.key_pieces.count(), call.sizes.heads, call.state_size()}, dtype_of<T>());
-  const States<T> of_pieces = states_of<T>(call, write<T>(sums, op)), states = states_of<T>(call, outputs.states);
-  for_pieces(call, call.key_pieces, call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t) {
-    const SequencePieces::Piece& piece = call.key_pieces[index];
-    add_keys(maps[static_cast<std::size_t>(head)], piece.size(), inputs.keys(call, piece.begin, head),
-             of_pieces.at(index, head));
-  });
-  sum_pieces(call, call.key_pieces, of_pieces, states);
-  for_pieces(call, call.query_pieces, call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t) {
-    const SequencePieces::Piece& piece = call.query_pieces[index];
-    read_all(maps[static_cast<std::size_t>(head)], piece.size(), outputs.at(call, inputs, piece.begin, head),
-             states.at(piece.sequence, head), static_cast<T>(call.options.epsilon), call.sizes.head_dim);
-  });
+void sum_keys(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const States<T>& states) {
+  const SequencePieces& pieces = call.key_pieces;
+  const Tensor sums = zeros({pieces.count(), call.sizes.heads, call.state_size()}, dtype_of<T>());
+  const States<T> of_pieces = states_of<T>(call, write<T>(sums, op));
+  for_groups(call, pieces, row_block, call.cost(),
+             [&](std::int64_t head, std::int64_t, const std::vector<RowBlock>& blocks) {
+               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+               for (const RowBlock& block : blocks) {
+                 const HeadKeys<T> keys = inputs.keys(call, block.begin, head);
+                 const Block<const T> phi = mapped.forward(block.size(), keys.k);
+                 for (std::int64_t i = block.first; i < block.last; ++i) {
+                   const auto [begin, rows] = pieces.part(block, i);
+                   of_pieces.at(i, head).add(rows, phi.from_row(begin), keys.v.from_row(begin), nullptr);
+                 }
+               }
+             });
+  sum_pieces(call, pieces, of_pieces, states);
 }
 
 template <class T>
-void forward_each_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
+void forward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
+  const SequencePieces& pieces = call.query_pieces;
   const States<T> states = states_of<T>(call, outputs.states);
-  for_sequences(call, 2 * call.cost(), [&](std::int64_t head, std::int64_t sequence, std::int64_t) {
-    const std::int64_t row = call.queries.begin(sequence), piece = call.query_pieces.first(sequence);
-    forward_causal(maps[static_cast<std::size_t>(head)], call.queries.length(sequence), call.features,
-                   call.sizes.head_dim, outputs.at(call, inputs, row, head), inputs.keys(call, row, head),
-                   static_cast<T>(call.options.epsilon), states.numbers ? states.begin(piece, head) : nullptr,
-                   states.stride());
-  });
+  sum_keys(call, maps, inputs, states);
+  for_groups(call, pieces, row_block, call.cost(),
+             [&](std::int64_t head, std::int64_t, const std::vector<RowBlock>& blocks) {
+               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+               for (const RowBlock& block : blocks) {
+                 const auto [q, o, denominators] = outputs.at(call, inputs, block.begin, head);
+                 const Block<const T> phi = mapped.forward(block.size(), q);
+                 for (std::int64_t i = block.first; i < block.last; ++i) {
+                   const auto [begin, rows] = pieces.part(block, i);
+                   states.at(pieces[i].sequence, head)
+                       .read(rows, phi.from_row(begin), static_cast<T>(call.options.epsilon), o.from_row(begin),
+                             denominators + begin);
+                 }
+                 active_kernels<T>().divide_rows(o.first, o.stride, denominators, o.first, o.stride, block.size(),
+                                                 call.sizes.head_dim);
+               }
+             });
+}
+
+/// The parts of a block, with the states before them where `states` has any.
+template <class T>
+std::vector<CausalPart<T>> causal_parts(const Call& call, const RowBlock& block, std::int64_t head,
+                                        const States<T>& states) {
+  const SequencePieces& pieces = call.query_pieces;
+  std::vector<CausalPart<T>> parts;
+  for (std::int64_t i = block.first; i < block.last; ++i) {
+    const auto [begin, rows] = pieces.part(block, i);
+    parts.push_back({begin, rows, states.numbers ? states.begin(i, head) : nullptr, pieces.begins_sequence(i),
+                     pieces.ends_sequence(i)});
+  }
+  return parts;
+}
+
+template <class T>
+void forward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
+  const States<T> states = states_of<T>(call, outputs.states);
+  for_groups(call, call.query_pieces, causal_block, 2 * call.cost(),
+             [&](std::int64_t head, std::int64_t, const std::vector<RowBlock>& blocks) {
+               CausalForward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
+                                     call.sizes.head_dim);
+               for (const RowBlock& block : blocks) {
+                 pass.block(block.size(), outputs.at(call, inputs, block.begin, head),
+                            inputs.keys(call, block.begin, head), static_cast<T>(call.options.epsilon),
+                            causal_parts(call, block, head, states));
+               }
+             });
 }
 
 template <class T>
@@ -202,7 +250,7 @@ void forward(const Call& call, const Inputs<T>& inputs, const Outputs<T>& output
   const Maps<T> maps = head_maps<T>(call.map, call.sizes.heads, false);
   clear_outside(call.queries, outputs.o, call.sizes.heads * call.sizes.head_dim);
   if (call.options.causal) {
-    forward_each_causal(call, maps, inputs, outputs);
+    forward_causal(call, maps, inputs, outputs);
   } else {
     forward_all(call, maps, inputs, outputs);
   }
@@ -243,42 +291,89 @@ struct Cotangents {
   }
 };
 
+/// Gradients of the queries, and what they sum for the keys, unless `seen_by` is null.
 template <class T>
-void backward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
-  const Shape shape{call.query_pieces.count(), call.sizes.heads, call.state_size()};
-  const bool keys_wanted = all.dk || all.dv || all.map_sums;
-  const Tensor sums = zeros(keys_wanted ? shape : Shape{0}, dtype_of<T>());
-  const Tensor sums_of_sequences = empty(shape.with(0, keys_wanted ? call.queries.count() : 0), dtype_of<T>());
-  const States<T> states = states_of<T>(call, all.states), of_pieces = states_of<T>(call, write<T>(sums, op)),
-                  seen_by = states_of<T>(call, write<T>(sums_of_sequences, op));
-  for_pieces(call, call.query_pieces, 3 * call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t group) {
-    const SequencePieces::Piece& piece = call.query_pieces[index];
-    const State<T> sum = of_pieces.at(index, head);
-    backward_queries(maps[static_cast<std::size_t>(head)], piece.size(), call.sizes.head_dim,
-                     all.answers(call, inputs, piece.begin, head), states.at(piece.sequence, head),
-                     all.of_queries(call, piece.begin, head, group), keys_wanted ? &sum : nullptr);
-  });
-  if (!keys_wanted) return;
-  sum_pieces(call, call.query_pieces, of_pieces, seen_by);
-  for_pieces(call, call.key_pieces, 3 * call.cost(), [&](std::int64_t head, std::int64_t index, std::int64_t group) {
-    const SequencePieces::Piece& piece = call.key_pieces[index];
-    backward_keys(maps[static_cast<std::size_t>(head)], piece.size(), call.features, call.sizes.head_dim,
-                  inputs.keys(call, piece.begin, head), seen_by.at(piece.sequence, head),
-                  all.of_keys(call, piece.begin, head, group));
-  });
+void backward_queries(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all,
+                      const States<T>* seen_by) {
+  const SequencePieces& pieces = call.query_pieces;
+  const States<T> states = states_of<T>(call, all.states);
+  for_groups(call, pieces, row_block, 3 * call.cost(),
+             [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
+               const std::int64_t most_rows = rows_of_largest(blocks);
+               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], most_rows);
+               const Upstream<T> upstream(most_rows, call.sizes.head_dim);
+               for (const RowBlock& block : blocks) {
+                 const HeadAnswers<T> answers = all.answers(call, inputs, block.begin, head);
+                 const HeadGradients<T> d = all.of_queries(call, block.begin, head, group);
+                 const Block<T> dphi = mapped.gradient(d.dx);
+                 const Block<const T> phi = mapped.forward(block.size(), answers.q);
+                 upstream.compute(block.size(), answers);
+                 for (std::int64_t i = block.first; i < block.last; ++i) {
+                   const auto [begin, rows] = pieces.part(block, i);
+                   const Block<const T> dn = upstream.dn(begin);
+                   if (seen_by) seen_by->at(i, head).add(rows, phi.from_row(begin), dn, upstream.dD(begin));
+                   if (!d.of_features()) continue;
+                   states.at(pieces[i].sequence, head).pull_back(rows, dn, upstream.dD(begin), dphi.from_row(begin));
+                 }
+                 if (d.of_features()) mapped.backward(block.size(), d.map, d.dx);
+               }
+             });
+}
+
+/// Gradients of keys and values from the queries that see them, summed for each sequence.
+template <class T>
+void backward_keys(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all,
+                   const States<T>& seen_by) {
+  const SequencePieces& pieces = call.key_pieces;
+  for_groups(call, pieces, row_block, 3 * call.cost(),
+             [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
+               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+               for (const RowBlock& block : blocks) {
+                 const HeadKeys<T> keys = inputs.keys(call, block.begin, head);
+                 const HeadGradients<T> d = all.of_keys(call, block.begin, head, group);
+                 const Block<T> dphi = d.of_features() ? mapped.gradient(d.dx) : Block<T>{nullptr, 0};
+                 const Block<const T> phi = mapped.forward(block.size(), keys.k);
+                 for (std::int64_t i = block.first; i < block.last; ++i) {
+                   const auto [begin, rows] = pieces.part(block, i);
+                   pull_back_keys<T>(rows, call.features, call.sizes.head_dim, phi.from_row(begin),
+                                     keys.v.from_row(begin), seen_by.at(pieces[i].sequence, head), dphi.from_row(begin),
+                                     d.dv.from_row(begin));
+                 }
+                 if (d.of_features()) mapped.backward(block.size(), d.map, d.dx);
+               }
+             });
 }
 
 template <class T>
-void backward_each_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
+void backward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
+  if (!all.dk && !all.dv && !all.map_sums) {
+    backward_queries<T>(call, maps, inputs, all, nullptr);
+    return;
+  }
+  const Shape shape{call.query_pieces.count(), call.sizes.heads, call.state_size()};
+  const Tensor sums = zeros(shape, dtype_of<T>());
+  const Tensor sums_of_sequences = empty(shape.with(0, call.queries.count()), dtype_of<T>());
+  const States<T> of_pieces = states_of<T>(call, write<T>(sums, op)),
+                  seen_by = states_of<T>(call, write<T>(sums_of_sequences, op));
+  backward_queries(call, maps, inputs, all, &of_pieces);
+  sum_pieces(call, call.query_pieces, of_pieces, seen_by);
+  backward_keys(call, maps, inputs, all, seen_by);
+}
+
+template <class T>
+void backward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
   const States<T> states = states_of<T>(call, all.states);
-  for_sequences(call, 6 * call.cost(), [&](std::int64_t head, std::int64_t sequence, std::int64_t group) {
-    const std::int64_t rows = call.queries.length(sequence), row = call.queries.begin(sequence);
-    if (rows == 0) return;
-    CausalBackward<T>(maps[static_cast<std::size_t>(head)], rows, call.features, call.sizes.head_dim)
-        .run(all.answers(call, inputs, row, head), inputs.keys(call, row, head),
-             states.begin(call.query_pieces.first(sequence), head), states.stride(),
-             all.of_queries(call, row, head, group), all.of_keys(call, row, head, group));
-  });
+  for_groups(call, call.query_pieces, causal_block, 6 * call.cost(),
+             [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
+               CausalBackward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
+                                      call.sizes.head_dim);
+               for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
+                 const std::int64_t row = block->begin;
+                 pass.block(block->size(), all.answers(call, inputs, row, head), inputs.keys(call, row, head),
+                            all.of_queries(call, row, head, group), all.of_keys(call, row, head, group),
+                            causal_parts(call, *block, head, states));
+               }
+             });
 }
 
 template <class T>
@@ -288,7 +383,7 @@ void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& al
   if (all.dk) clear_outside(call.keys, all.dk, call.sizes.heads * call.sizes.features);
   if (all.dv) clear_outside(call.keys, all.dv, call.sizes.heads * call.sizes.head_dim);
   if (call.options.causal) {
-    backward_each_causal(call, maps, inputs, all);
+    backward_causal(call, maps, inputs, all);
   } else {
     backward_all(call, maps, inputs, all);
   }
@@ -340,8 +435,7 @@ std::vector<Tensor> kernel_attention_vjp(const Kept& kept, const Backward& b) {
   }
   const Tensor gradients = with_float_type(op, b.saved(0).dtype(), [&]<class T>() {
     const std::int64_t groups =
-        std::max<std::int64_t>({1, call.query_pieces.groups(most_groups), call.key_pieces.groups(most_groups),
-                                std::min(call.queries.count(), most_groups)});
+        std::max<std::int64_t>({1, group_count(call, call.query_pieces), group_count(call, call.key_pieces)});
     const Tensor sums = zeros({groups, with_parameters ? parameters : 0}, dtype_of<T>());
     const Tensor states = b.saved(input_count + 2);
     auto target = [](const Tensor& x) { return x.defined() ? write<T>(x, op) : nullptr; };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include <lintel/ops/feature_map_head.hpp>
 #include <lintel/ops/kernel_attention.hpp>
@@ -72,18 +73,18 @@ class State {
   T *matrix_, *vector_;
 };
 
-/// A state of its own, 0 at first.
+/// A state of its own.
 template <class T>
 class OwnState {
  public:
   OwnState(std::int64_t features, std::int64_t head_dim)
-      : numbers_(State<T>::size(features, head_dim)), state_(features, head_dim, numbers_) {
-    std::fill_n(static_cast<T*>(numbers_), State<T>::size(features, head_dim), T(0));
-  }
+      : size_(State<T>::size(features, head_dim)), numbers_(size_), state_(features, head_dim, numbers_) {}
+  void clear() const { std::fill_n(static_cast<T*>(numbers_), size_, T(0)); }
   const State<T>& operator*() const { return state_; }
   const State<T>* operator->() const { return &state_; }
 
  private:
+  std::int64_t size_;
   Scratch<T> numbers_;
   State<T> state_;
 };
@@ -94,48 +95,21 @@ struct HeadQueries {
   Block<const T> q;
   Block<T> o;
   T* denominators;
-
-  HeadQueries from_row(std::int64_t row) const { return {q.from_row(row), o.from_row(row), denominators + row}; }
 };
 
 template <class T>
 struct HeadKeys {
   Block<const T> k, v;
-
-  HeadKeys from_row(std::int64_t row) const { return {k.from_row(row), v.from_row(row)}; }
 };
 
 // ---- Forward ----
-
-/// Adds the keys to the state.
-template <class T>
-void add_keys(const HeadMap<T>& map, std::int64_t rows, const HeadKeys<T>& keys, const State<T>& state) {
-  MappedRows<T> mapped(map, std::min(rows, row_block));
-  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
-    const std::int64_t count = std::min(row_block, rows - begin);
-    const HeadKeys<T> here = keys.from_row(begin);
-    state.add(count, mapped.forward(count, here.k), here.v, nullptr);
-  }
-}
-
-/// o and D of queries that all see the same state.
-template <class T>
-void read_all(const HeadMap<T>& map, std::int64_t rows, const HeadQueries<T>& queries, const State<T>& state, T epsilon,
-              std::int64_t head_dim) {
-  MappedRows<T> mapped(map, std::min(rows, row_block));
-  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
-    const std::int64_t count = std::min(row_block, rows - begin);
-    const HeadQueries<T> here = queries.from_row(begin);
-    state.read(count, mapped.forward(count, here.q), epsilon, here.o, here.denominators);
-    active_kernels<T>().divide_rows(here.o.first, here.o.stride, here.denominators, here.o.first, here.o.stride, count,
-                                    head_dim);
-  }
-}
 
 /// Features and values of rows that follow each other.
 template <class T>
 struct CausalRows {
   Block<const T> phi_q, phi_k, v;
+
+  CausalRows from_row(std::int64_t row) const { return {phi_q.from_row(row), phi_k.from_row(row), v.from_row(row)}; }
 };
 
 /// o and D of rows whose queries see what `state` has summed, and their own keys up to their own row: chunk by chunk
@@ -148,8 +122,7 @@ void read_causal(std::int64_t rows, std::int64_t features, std::int64_t head_dim
   const Scratch<T> scores(longest * longest);
   for (std::int64_t begin = 0; begin < rows; begin += chunk, denominators += chunk) {
     const std::int64_t count = std::min(chunk, rows - begin);
-    const Block<const T> q = inputs.phi_q.from_row(begin), k = inputs.phi_k.from_row(begin),
-                         v = inputs.v.from_row(begin);
+    const auto [q, k, v] = inputs.from_row(begin);
     const Block<T> n = o.from_row(begin), within{scores, count};
     state.read(count, q, epsilon, n, denominators);
     multiply_transposed_b<T>(count, count, features, q, k, within);
@@ -160,27 +133,42 @@ void read_causal(std::int64_t rows, std::int64_t features, std::int64_t head_dim
   }
 }
 
-/// The causal form of a sequence. Copies the state before each block of `causal_block` rows to `states`, `state_stride`
-/// numbers apart, unless null.
+/// Rows of a block that belong to one sequence, and the state before them: the forward pass keeps it for the backward
+/// pass, unless null.
 template <class T>
-void forward_causal(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim,
-                    const HeadQueries<T>& queries, const HeadKeys<T>& keys, T epsilon, T* states,
-                    std::int64_t state_stride) {
-  MappedRows<T> mapped_queries(map, std::min(rows, causal_block)), mapped_keys(map, std::min(rows, causal_block));
-  const OwnState<T> state(features, head_dim);
-  for (std::int64_t begin = 0; begin < rows; begin += causal_block) {
-    const std::int64_t count = std::min(causal_block, rows - begin);
-    const HeadQueries<T> here = queries.from_row(begin);
-    const HeadKeys<T> keys_here = keys.from_row(begin);
-    if (states) {
-      std::copy_n(state->matrix().first, State<T>::size(features, head_dim), states);
-      states += state_stride;
+struct CausalPart {
+  std::int64_t begin, rows;
+  T* state;
+  bool begins_sequence, ends_sequence;
+};
+
+/// The causal form, block by block from the first row to the last.
+template <class T>
+class CausalForward {
+ public:
+  CausalForward(const HeadMap<T>& map, std::int64_t most_rows, std::int64_t features, std::int64_t head_dim)
+      : features_(features),
+        head_dim_(head_dim),
+        queries_(map, most_rows),
+        keys_(map, most_rows),
+        state_(features, head_dim) {}
+
+  void block(std::int64_t rows, const HeadQueries<T>& queries, const HeadKeys<T>& keys, T epsilon,
+             const std::vector<CausalPart<T>>& parts) {
+    const CausalRows<T> inputs{queries_.forward(rows, queries.q), keys_.forward(rows, keys.k), keys.v};
+    for (const CausalPart<T>& part : parts) {
+      if (part.begins_sequence) state_.clear();
+      if (part.state) std::copy_n(state_->matrix().first, State<T>::size(features_, head_dim_), part.state);
+      read_causal(part.rows, features_, head_dim_, inputs.from_row(part.begin), *state_, epsilon,
+                  queries.o.from_row(part.begin), queries.denominators + part.begin);
     }
-    const CausalRows<T> inputs{mapped_queries.forward(count, here.q), mapped_keys.forward(count, keys_here.k),
-                               keys_here.v};
-    read_causal(count, features, head_dim, inputs, *state, epsilon, here.o, here.denominators);
   }
-}
+
+ private:
+  std::int64_t features_, head_dim_;
+  MappedRows<T> queries_, keys_;
+  OwnState<T> state_;
+};
 
 // ---- Backward ----
 
@@ -191,9 +179,6 @@ struct HeadGradients {
   MapGradients<T> map;
 
   bool of_features() const { return dx.first || !map.empty(); }
-  HeadGradients from_row(std::int64_t row) const {
-    return {dx.first ? dx.from_row(row) : dx, dv.first ? dv.from_row(row) : dv, map};
-  }
 };
 
 /// Queries of one head, what the forward pass gave for them, and the cotangent g of o.
@@ -201,10 +186,6 @@ template <class T>
 struct HeadAnswers {
   Block<const T> q, o, g;
   const T* denominators;
-
-  HeadAnswers from_row(std::int64_t row) const {
-    return {q.from_row(row), o.from_row(row), g.from_row(row), denominators + row};
-  }
 };
 
 /// The cotangents of n and D for a block of queries: dn = g/D, dD = −(g·o)/D.
@@ -230,48 +211,12 @@ class Upstream {
   Scratch<T> dn_, dD_;
 };
 
-/// Queries that all see `state`: their gradients, and their part of R and r, unless null.
-template <class T>
-void backward_queries(const HeadMap<T>& map, std::int64_t rows, std::int64_t head_dim, const HeadAnswers<T>& answers,
-                      const State<T>& state, const HeadGradients<T>& d, const State<T>* seen_by) {
-  const std::int64_t most = std::min(rows, row_block);
-  MappedRows<T> mapped(map, most);
-  const Upstream<T> upstream(most, head_dim);
-  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
-    const std::int64_t count = std::min(row_block, rows - begin);
-    const HeadAnswers<T> here = answers.from_row(begin);
-    const HeadGradients<T> d_here = d.from_row(begin);
-    upstream.compute(count, here);
-    const Block<const T> phi = mapped.forward(count, here.q);
-    if (seen_by) seen_by->add(count, phi, upstream.dn(), upstream.dD());
-    if (!d.of_features()) continue;
-    state.pull_back(count, upstream.dn(), upstream.dD(), mapped.gradient(d_here.dx));
-    mapped.backward(count, d.map, d_here.dx);
-  }
-}
-
 /// dφ(k) = v·Rᵀ + r and dv = φ(k)·R for keys with features φ(k), from the queries summed in `seen_by`.
 template <class T>
 void pull_back_keys(std::int64_t rows, std::int64_t features, std::int64_t head_dim, Block<const T> phi,
                     Block<const T> v, const State<T>& seen_by, Block<T> dphi, Block<T> dv) {
   if (dphi.first) seen_by.pull_back(rows, v, nullptr, dphi);
   if (dv.first) multiply<T>(rows, head_dim, features, phi, seen_by.matrix(), dv);
-}
-
-/// Keys that the same queries see, summed in `seen_by`.
-template <class T>
-void backward_keys(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim,
-                   const HeadKeys<T>& keys, const State<T>& seen_by, const HeadGradients<T>& d) {
-  MappedRows<T> mapped(map, std::min(rows, row_block));
-  for (std::int64_t begin = 0; begin < rows; begin += row_block) {
-    const std::int64_t count = std::min(row_block, rows - begin);
-    const HeadKeys<T> here = keys.from_row(begin);
-    const HeadGradients<T> d_here = d.from_row(begin);
-    const Block<const T> phi = mapped.forward(count, here.k);
-    const Block<T> dphi = d.of_features() ? mapped.gradient(d_here.dx) : Block<T>{nullptr, 0};
-    pull_back_keys<T>(count, features, head_dim, phi, here.v, seen_by, dphi, d_here.dv);
-    if (d.of_features()) mapped.backward(count, d.map, d_here.dx);
-  }
 }
 
 /// Adds the gradients that pass between queries and keys of one chunk: with A = tril(Φ_q Φ_kᵀ) and
@@ -293,69 +238,72 @@ void backward_within_chunk(std::int64_t rows, std::int64_t features, std::int64_
   }
 }
 
-/// The backward pass of a sequence's causal form, block by block from the last to the first. Within a block the states
+/// The backward pass of the causal form, block by block from the last to the first. Within a part of a block the states
 /// before its chunks are summed again from the one that the forward pass kept.
 template <class T>
 class CausalBackward {
  public:
-  CausalBackward(const HeadMap<T>& map, std::int64_t rows, std::int64_t features, std::int64_t head_dim)
-      : rows_(rows),
-        features_(features),
+  CausalBackward(const HeadMap<T>& map, std::int64_t most_rows, std::int64_t features, std::int64_t head_dim)
+      : features_(features),
         head_dim_(head_dim),
         state_size_(State<T>::size(features, head_dim)),
-        queries_(map, std::min(rows, causal_block)),
-        keys_(map, std::min(rows, causal_block)),
-        upstream_(std::min(rows, causal_block), head_dim),
+        queries_(map, most_rows),
+        keys_(map, most_rows),
+        upstream_(most_rows, head_dim),
         scores_(chunk * chunk),
-        states_(causal_block / chunk * state_size_),
+        states_((most_rows + chunk - 1) / chunk * state_size_),
         seen_by_(features, head_dim) {}
 
-  void run(const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const T* states, std::int64_t state_stride,
-           const HeadGradients<T>& dq, const HeadGradients<T>& dk) {
-    for (std::int64_t index = (rows_ - 1) / causal_block; index >= 0; --index) {
-      const std::int64_t row = index * causal_block;
-      block(std::min(causal_block, rows_ - row), answers.from_row(row), keys.from_row(row),
-            states + index * state_stride, dq.from_row(row), dk.from_row(row));
+  void block(std::int64_t rows, const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const HeadGradients<T>& dq,
+             const HeadGradients<T>& dk, const std::vector<CausalPart<T>>& parts) {
+    constexpr Block<T> nothing{nullptr, 0};
+    const CausalRows<T> inputs{queries_.forward(rows, answers.q), keys_.forward(rows, keys.k), keys.v};
+    const Cotangents to{dq.of_features() ? queries_.gradient(dq.dx) : nothing,
+                        dk.of_features() ? keys_.gradient(dk.dx) : nothing, dk.dv};
+    upstream_.compute(rows, answers);
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+      if (part->ends_sequence) seen_by_.clear();
+      if (to.phi_q.first) sum_states(part->rows, inputs.from_row(part->begin), part->state);
+      for (std::int64_t index = (part->rows - 1) / chunk; index >= 0; --index) {
+        const std::int64_t begin = part->begin + index * chunk;
+        backward_chunk(std::min(chunk, part->rows - index * chunk), inputs.from_row(begin), state_before(index),
+                       upstream_.dn(begin), upstream_.dD(begin), to.from_row(begin));
+      }
     }
+    if (to.phi_q.first) queries_.backward(rows, dq.map, dq.dx);
+    if (to.phi_k.first) keys_.backward(rows, dk.map, dk.dx);
   }
 
  private:
+  /// Null where not wanted.
+  struct Cotangents {
+    Block<T> phi_q, phi_k, v;
+
+    Cotangents from_row(std::int64_t row) const { return {phi_q.from_row(row), phi_k.from_row(row), v.from_row(row)}; }
+  };
+
   State<T> state_before(std::int64_t index) const { return {features_, head_dim_, states_ + index * state_size_}; }
 
-  void sum_states(std::int64_t rows, Block<const T> phi_k, Block<const T> v, const T* first) const {
+  void sum_states(std::int64_t rows, const CausalRows<T>& inputs, const T* first) const {
     std::copy_n(first, state_size_, static_cast<T*>(states_));
     for (std::int64_t index = 0; (index + 1) * chunk < rows; ++index) {
       const State<T> next = state_before(index + 1);
+      const CausalRows<T> here = inputs.from_row(index * chunk);
       std::copy_n(state_before(index).matrix().first, state_size_, next.matrix().first);
-      next.add(chunk, phi_k.from_row(index * chunk), v.from_row(index * chunk), nullptr);
+      next.add(chunk, here.phi_k, here.v, nullptr);
     }
   }
 
-  void block(std::int64_t rows, const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const T* state,
-             const HeadGradients<T>& dq, const HeadGradients<T>& dk) {
-    constexpr Block<T> nothing{nullptr, 0};
-    const Block<const T> phi_q = queries_.forward(rows, answers.q), phi_k = keys_.forward(rows, keys.k);
-    const Block<T> dphi_q = dq.of_features() ? queries_.gradient(dq.dx) : nothing;
-    const Block<T> dphi_k = dk.of_features() ? keys_.gradient(dk.dx) : nothing;
-    const auto part = [](Block<T> x, std::int64_t row) { return x.first ? x.from_row(row) : x; };
-    upstream_.compute(rows, answers);
-    if (dphi_q.first) sum_states(rows, phi_k, keys.v, state);
-    for (std::int64_t index = (rows - 1) / chunk; index >= 0; --index) {
-      const std::int64_t begin = index * chunk, count = std::min(chunk, rows - begin);
-      const Block<const T> q = phi_q.from_row(begin), k = phi_k.from_row(begin), v = keys.v.from_row(begin);
-      const Block<const T> dn = upstream_.dn(begin);
-      const T* const dD = upstream_.dD(begin);
-      const Block<T> to_q = part(dphi_q, begin), to_k = part(dphi_k, begin), to_v = part(dk.dv, begin);
-      if (to_q.first) state_before(index).pull_back(count, dn, dD, to_q);
-      pull_back_keys<T>(count, features_, head_dim_, k, v, *seen_by_, to_k, to_v);
-      backward_within_chunk<T>(count, features_, head_dim_, q, k, v, dn, dD, {scores_, count}, to_q, to_k, to_v);
-      if (to_k.first || to_v.first) seen_by_->add(count, q, dn, dD);
-    }
-    if (dphi_q.first) queries_.backward(rows, dq.map, dq.dx);
-    if (dphi_k.first) keys_.backward(rows, dk.map, dk.dx);
+  void backward_chunk(std::int64_t rows, const CausalRows<T>& x, const State<T>& before, Block<const T> dn, const T* dD,
+                      const Cotangents& to) const {
+    if (to.phi_q.first) before.pull_back(rows, dn, dD, to.phi_q);
+    pull_back_keys<T>(rows, features_, head_dim_, x.phi_k, x.v, *seen_by_, to.phi_k, to.v);
+    backward_within_chunk<T>(rows, features_, head_dim_, x.phi_q, x.phi_k, x.v, dn, dD, {scores_, rows}, to.phi_q,
+                             to.phi_k, to.v);
+    if (to.phi_k.first || to.v.first) seen_by_->add(rows, x.phi_q, dn, dD);
   }
 
-  std::int64_t rows_, features_, head_dim_, state_size_;
+  std::int64_t features_, head_dim_, state_size_;
   MappedRows<T> queries_, keys_;
   Upstream<T> upstream_;
   Scratch<T> scores_, states_;

@@ -16,7 +16,8 @@ struct Block {
   T* first;
   std::int64_t stride;
 
-  Block from_row(std::int64_t row) const { return {first + row * stride, stride}; }
+  /// Nothing, which is null, has no rows.
+  Block from_row(std::int64_t row) const { return {first ? first + row * stride : first, stride}; }
   operator Block<const T>() const { return {first, stride}; }
 };
 

@@ -17,6 +17,16 @@ class SequencePieces {
     std::int64_t sequence, begin, end;  // rows of the tensor
     std::int64_t size() const { return end - begin; }
   };
+  /// Rows [begin, end) of the tensor that are worked on at once, all of the pieces [first, last): whole pieces that
+  /// follow each other without a gap, or a part of a single one.
+  struct RowBlock {
+    std::int64_t begin, end, first, last;
+    std::int64_t size() const { return end - begin; }
+  };
+  /// Rows of a block, counted from its first.
+  struct Part {
+    std::int64_t begin, size;
+  };
 
   SequencePieces(const Sequences& sequences, std::int64_t longest) {
     for (std::int64_t i = 0; i < sequences.count(); ++i) {
@@ -35,12 +45,30 @@ class SequencePieces {
   const Piece& operator[](std::int64_t i) const { return pieces_[static_cast<std::size_t>(i)]; }
   /// The first piece of a sequence; that of the sequence behind the last is `count()`.
   std::int64_t first(std::int64_t sequence) const { return first_[static_cast<std::size_t>(sequence)]; }
+  bool begins_sequence(std::int64_t i) const { return i == 0 || (*this)[i - 1].sequence != (*this)[i].sequence; }
+  bool ends_sequence(std::int64_t i) const { return i + 1 == count() || begins_sequence(i + 1); }
 
-  /// Into how many groups of consecutive pieces they fall, and where one begins.
-  std::int64_t groups(std::int64_t most) const { return std::min(count(), most); }
-  std::int64_t first_of_group(std::int64_t group, std::int64_t most) const {
-    const std::int64_t groups_here = groups(most);
-    return groups_here == 0 ? 0 : count() * group / groups_here;
+  /// The pieces [first, last) in blocks of at most `most_rows` rows, short pieces together.
+  std::vector<RowBlock> blocks(std::int64_t first, std::int64_t last, std::int64_t most_rows) const {
+    std::vector<RowBlock> result;
+    while (first < last) {
+      const std::int64_t begin = (*this)[first].begin;
+      std::int64_t next = first + 1;
+      while (next < last && (*this)[next].begin == (*this)[next - 1].end && (*this)[next].end - begin <= most_rows) {
+        ++next;
+      }
+      const std::int64_t end = (*this)[next - 1].end;
+      for (std::int64_t row = begin; row < end; row += most_rows) {
+        result.push_back({row, std::min(end, row + most_rows), first, next});
+      }
+      first = next;
+    }
+    return result;
+  }
+  /// What of a block belongs to one of its pieces.
+  Part part(const RowBlock& block, std::int64_t piece) const {
+    const std::int64_t begin = std::max(block.begin, (*this)[piece].begin);
+    return {begin - block.begin, std::min(block.end, (*this)[piece].end) - begin};
   }
 
  private:
