@@ -96,6 +96,9 @@ struct StepCommand {
   std::int64_t steps = 5;
 };
 
+/// How often the peak is measured between the steps, which may be far shorter than that takes.
+constexpr std::int64_t most_peaks = 32;
+
 int run_step(const StepCommand& command) {
   if (command.steps < 1) fail("bench: steps is ", command.steps, ", at least 1 wanted");
   use_threads(command.shape.threads);
@@ -106,8 +109,10 @@ int run_step(const StepCommand& command) {
   for (const OpTime& time : times) flops += (command.shape.forward_only ? 1 : 3) * time.flops;
   model.step(nullptr);
   std::vector<double> milliseconds, peaks;
+  const std::int64_t steps_between_peaks = (command.steps + most_peaks - 1) / most_peaks;
   for (std::int64_t step = 0; step < command.steps; ++step) {
     milliseconds.push_back(1e3 * seconds_of([&] { loss = model.step(nullptr); }));
+    if (step % steps_between_peaks != 0) continue;
     peaks.push_back(command.shape.dtype == "bfloat16" ? multiply_add_gflops<bfloat16>() : multiply_add_gflops<float>());
   }
   const ModelShape& shape = command.shape;
