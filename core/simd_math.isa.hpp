@@ -208,12 +208,20 @@ LINTEL_INLINE vec<T> log1p(vec<T> x) {
   return select(x < -1, not_a_number<T>, select(x < infinity<T>, finite, x));
 }
 
-/// log(1 + x) for 0 ≤ x ≤ 1: what `log1p` does for others is left out.
+/// log(1 + x) for 0 ≤ x ≤ 1: what `log1p` does for others is left out. In float it is 2·artanh(s) with s = x/(2 + x),
+/// and artanh(s) = s + s·z·P(z)/2, z = s²: 2^-27.
 template <class T>
 LINTEL_INLINE vec<T> log1p_of_fraction(vec<T> x) {
-  const auto above = x > T(0.41421356237309504880);  // 1 + x > √2, and counts as 2·(1 + f)
-  const vec<T> f = select(above, 0.5 * x - 0.5, x);
-  return select(above, ln2_high<T>, 0) + log_of_sum(f, select(above, ln2_low<T>, 0));
+  if constexpr (is_float<T>) {
+    const vec<T> s = x / (2 + x);
+    const vec<T> z = s * s;
+    const vec<T> series = polynomial(z, 6.666641627e-01f, 4.002152785e-01f, 2.800179699e-01f, 2.801202302e-01f);
+    return fma(s * z, series, s + s);
+  } else {
+    const auto above = x > T(0.41421356237309504880);  // 1 + x > √2, and counts as 2·(1 + f)
+    const vec<T> f = select(above, 0.5 * x - 0.5, x);
+    return select(above, ln2_high<T>, 0) + log_of_sum(f, select(above, ln2_low<T>, 0));
+  }
 }
 
 // ---- Powers --------------------------------------------------------------------------------------------------------
@@ -285,15 +293,29 @@ LINTEL_INLINE vec<T> times_sigmoid(vec<T> factor, Exponential<T> e, typename vec
   return select(negative, scale_by_power(fma(t, e.fraction, t), e.exponent), t);
 }
 
-/// 1/(1 + e^−x), for a negative x times e^x. There what the sum 1 + e^−|x| lost by rounding is made up for, or the
-/// errors of four roundings could meet.
+/// e^−|x| as (1 + fraction)·scale; the scale is 0 where e^−|x| would be denormal.
+template <class T>
+struct Decay {
+  vec<T> fraction, scale;
+
+  vec<T> value() const { return fma(fraction, scale, scale); }
+};
+
+template <class T>
+LINTEL_INLINE Decay<T> decay(vec<T> x) {
+  const Exponential<T> e = exponential(at_least(-abs(x), for_type<T>(-88, -709)), vec<T>::zero());
+  return {e.fraction, exp2_int(e.exponent)};
+}
+
+/// 1/(1 + e^−x), for a negative x times e^x; 0 where that is denormal. There what the sum 1 + e^−|x| lost by rounding
+/// is made up for, or the errors of four roundings could meet.
 template <class T>
 LINTEL_INLINE vec<T> sigmoid(vec<T> x) {
-  const Exponential<T> e = exponential(bound_exponent(-abs(x)), vec<T>::zero());
-  const vec<T> power = scale_by_power(e.fraction + 1, e.exponent), sum = 1 + power;
+  const Decay<T> e = decay(x);
+  const vec<T> power = e.value(), sum = 1 + power;
   const vec<T> inverse = 1 / sum, lost = power - (sum - 1);
   const vec<T> fraction = fnma(inverse * lost, e.fraction + 1, e.fraction);
-  return select(x < 0, scale_by_power(fma(inverse, fraction, inverse), e.exponent), inverse);
+  return select(x < 0, e.scale * fma(inverse, fraction, inverse), inverse);
 }
 
 /// x·σ(z), where z has the sign of x. x is bounded where that is 0, so that −∞ gives 0.
@@ -308,10 +330,10 @@ LINTEL_INLINE vec<T> silu(vec<T> x) {
   return gate(x, exponential(bound_exponent(-abs(x)), vec<T>::zero()));
 }
 
-/// log(1 + e^x) as max(x, 0) + log(1 + e^−|x|): finite for every finite x.
+/// log(1 + e^x) as max(x, 0) + log(1 + e^−|x|): finite for every finite x; 0 where that is denormal.
 template <class T>
 LINTEL_INLINE vec<T> softplus(vec<T> x) {
-  return select(x < 0, 0, x) + log1p_of_fraction(exp(-abs(x)));
+  return select(x < 0, 0, x) + log1p_of_fraction(decay(x).value());
 }
 
 // ---- The normal distribution ---------------------------------------------------------------------------------------
@@ -372,12 +394,20 @@ LINTEL_INLINE vec<T> erf(vec<T> x) {
   return select(magnitude < 1, fma(x, series, x), copysign(1 - 2 * beyond, x));
 }
 
+/// b/(b + k), rounded but once: what the sum and the product lost is made up for.
+template <class T>
+LINTEL_INLINE vec<T> tail_quotient(vec<T> b) {
+  const vec<T> sum = b + tail_center<T>, reciprocal = 1 / sum, quotient = b * reciprocal;
+  const vec<T> lost = b - (sum - tail_center<T>);
+  return fma(fnma(lost, quotient, fnma(sum, quotient, b)), reciprocal, quotient);
+}
+
 /// The erf form of GELU, x·P(X ≤ x) (Hendrycks and Gimpel 2016), as max(x, 0) − b·P(X > b), b = |x|: nothing cancels in
 /// the left tail. With q = b/(b + k), t is 2q − 1.
 template <class T>
 LINTEL_INLINE vec<T> gelu(vec<T> x) {
   const vec<T> b = tail_argument(x);
-  const vec<T> q = b / (b + tail_center<T>);
+  const vec<T> q = tail_quotient(b);
   return select(x < 0, 0, x) - times_gaussian(tail_series(2 * q - 1) * q, b, T(0.5));
 }
 
