@@ -136,9 +136,10 @@ template <class Factor, int Rows, int Vectors, bool Transposed>
   const Factor* a = task.a;
   const Factor* b = task.b;
   const char* fetched = task.fetch->position;
+  const std::int64_t turns = task.depth / gemm_steps_of_turn;
   // Not for a few steps: beginning a loop costs as much as two of them.
-  const std::int64_t stretch = task.depth < 16 * Rows ? 0 : task.depth / Rows;
-  std::int64_t p = 0;
+  const std::int64_t stretch = task.depth < 16 * Rows ? 0 : turns / Rows;
+  std::int64_t turn = 0;
   // One row of the next tile of C after the other: asked for all at once, they would keep B's rows waiting.
   for (int part = 0; part < Rows; ++part) {
     LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
@@ -146,13 +147,18 @@ template <class Factor, int Rows, int Vectors, bool Transposed>
         __builtin_prefetch(task.next_c + part * task.c_stride + v * V::width, 1);
       }
     }
-    const std::int64_t end = part + 1 < Rows ? p + stretch : task.depth;
-    for (; p < end; ++p, a += a_step, b += b_stride) {
+    const std::int64_t end = part + 1 < Rows ? turn + stretch : turns;
+    for (; turn < end; ++turn) {
       __builtin_prefetch(fetched, 0, 2);
       fetched += task.fetch->step;
       if (fetched >= task.fetch->end) fetched = gemm_fetch_next_row(*task.fetch);
-      gemm_step<Factor, Rows, Vectors, Transposed>(rows, a, p, b, sum);
+      LINTEL_UNROLL for (int step = 0; step < gemm_steps_of_turn; ++step, a += a_step, b += b_stride) {
+        gemm_step<Factor, Rows, Vectors, Transposed>(rows, a, gemm_steps_of_turn * turn + step, b, sum);
+      }
     }
+  }
+  for (std::int64_t p = gemm_steps_of_turn * turns; p < task.depth; ++p, a += a_step, b += b_stride) {
+    gemm_step<Factor, Rows, Vectors, Transposed>(rows, a, p, b, sum);
   }
   task.fetch->position = fetched;
   gemm_store(task, sum);

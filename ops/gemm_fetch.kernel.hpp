@@ -2,7 +2,7 @@
 // gemm_block.hpp.
 //
 // Memory answers slowly and accepts few questions at a time. A burst of prefetches would make the next load of the
-// inner loop wait behind them, so every step of the loop asks for at most one line.
+// inner loop wait behind them, so every turn of the loop asks for at most one line.
 
 namespace lintel::kernels::LINTEL_ISA {
 
@@ -47,7 +47,10 @@ GemmFetch::Rows gemm_fetch_rows(const GemmRegion<T>& region) {
   return {begin, region.stride * bytes, region.columns * bytes, region.rows};
 }
 
-/// Fetching of one region and then another, spread over so many steps.
+/// Steps of the inner dimension in one turn of the loop. They share what a turn costs beside its multiply-adds.
+constexpr std::int64_t gemm_steps_of_turn = 2;
+
+/// Fetching of one region and then another, spread over so many steps of the inner dimension.
 template <class T>
 GemmFetch gemm_fetch(const GemmRegion<T>& first, const GemmRegion<T>& second, std::int64_t steps) {
   constexpr std::int64_t line = 64;
@@ -57,7 +60,8 @@ GemmFetch gemm_fetch(const GemmRegion<T>& first, const GemmRegion<T>& second, st
   std::int64_t bytes = 0;
   for (const GemmFetch::Rows& rows : fetch.rows) bytes += rows.size * rows.left;
   fetch.position = reinterpret_cast<const char*>(first.data);
-  if (steps > 0) fetch.step = (bytes + steps - 1) / steps;
+  const std::int64_t turns = steps / gemm_steps_of_turn;
+  if (turns > 0) fetch.step = (bytes + turns - 1) / turns;
   if (fetch.step > line) fetch.step = line;
   fetch.position = gemm_fetch_next_row(fetch);
   return fetch;
