@@ -31,6 +31,24 @@ Tensor by_loops(const std::vector<Tensor>& x, const Sequences& queries, const Se
 constexpr std::int64_t chunk = kernel_attention_chunk;
 const std::vector<std::int64_t> lengths_around_chunks = {0, 1, 2, chunk - 1, chunk, chunk + 1, 3 * chunk + 5};
 
+/// q, k, v of so many rows and 2 heads, and the parameters of a map of two layers.
+std::vector<Tensor> inputs_with_map(std::int64_t rows) {
+  Rng rng(7);
+  std::vector<Tensor> x{normal({rows, 2, 4}, 0, 1, rng, DType::float64),
+                        normal({rows, 2, 4}, 0, 1, rng, DType::float64),
+                        normal({rows, 2, 3}, 0, 1, rng, DType::float64)};
+  for (int layer = 0; layer < 2; ++layer) {
+    const Tensor weight = normal({2, 4, 4}, 0, 0.5, rng, DType::float64);
+    const Tensor gate = normal({2, 4, 4}, 0, 0.5, rng, DType::float64);
+    x.insert(x.end(), {weight, Tensor(), gate, Tensor(), Tensor()});
+  }
+  return x;
+}
+std::vector<FeatureMapLayer> map_of(const std::vector<Tensor>& x) {
+  return {{FeatureActivation::none, x[3], x[4], x[5], x[6], x[7]},
+          {FeatureActivation::softplus, x[8], x[9], x[10], x[11], x[12]}};
+}
+
 }  // namespace
 
 TEST_CASE("causal chunks give what the quadratic form gives, for lengths around their borders") {
@@ -59,32 +77,27 @@ TEST_CASE("the linear form gives what the quadratic form gives, for lengths arou
   }
 }
 
-TEST_CASE(
-    "a feature map inside of attention gives what features given to it do, for lengths around blocks and pieces") {
-  for (const std::int64_t length : {0, 1, 2, 255, 257, 511, 512, 513, 600, 9000}) {
+TEST_CASE("a feature map inside of attention gives what features given to it do") {
+  std::vector<Sequences> cases;
+  // One sequence, around blocks and pieces; short ones, which share a block; short ones with gaps between them.
+  for (const std::int64_t length : {0, 1, 2, 255, 257, 511, 512, 513, 600, 9000})
+    cases.push_back(sequences_of({length}));
+  cases.push_back(sequences_of({1, 24, 0, 100, 130, 2, 1, 256, 257, 3, 511, 1, 512, 40}));
+  cases.push_back(sequences_of(std::vector<std::int64_t>(50, 24)));
+  cases.push_back(Sequences::padded(5, 30, {30, 30, 7, 30, 0}));
+  for (const Sequences& sequences : cases) {
     for (const bool causal : {false, true}) {
-      CAPTURE(length);
+      const std::int64_t rows = sequences.rows();
+      CAPTURE(rows);
+      CAPTURE(sequences.count());
       CAPTURE(causal);
-      const Sequences sequences = sequences_of({length});
-      Rng rng(7);
-      std::vector<Tensor> x{normal({length, 2, 4}, 0, 1, rng, DType::float64),
-                            normal({length, 2, 4}, 0, 1, rng, DType::float64),
-                            normal({length, 2, 3}, 0, 1, rng, DType::float64)};
-      for (int layer = 0; layer < 2; ++layer) {
-        const Tensor weight = normal({2, 4, 4}, 0, 0.5, rng, DType::float64);
-        const Tensor gate = normal({2, 4, 4}, 0, 0.5, rng, DType::float64);
-        x.insert(x.end(), {weight, Tensor(), gate, Tensor(), Tensor()});
-      }
-      const auto layers = [](const std::vector<Tensor>& p) -> std::vector<FeatureMapLayer> {
-        return {{FeatureActivation::none, p[3], p[4], p[5], p[6], p[7]},
-                {FeatureActivation::softplus, p[8], p[9], p[10], p[11], p[12]}};
-      };
+      const std::vector<Tensor> x = inputs_with_map(rows);
       const auto inside = [&](const std::vector<Tensor>& p) {
-        return kernel_attention(p[0], p[1], p[2], sequences, sequences, {.causal = causal}, layers(p));
+        return kernel_attention(p[0], p[1], p[2], sequences, sequences, {.causal = causal}, map_of(p));
       };
       const auto given = [&](const std::vector<Tensor>& p) {
         Tensor q = p[0], k = p[1];
-        for (const FeatureMapLayer& layer : layers(p)) {
+        for (const FeatureMapLayer& layer : map_of(p)) {
           q = layer(q);
           k = layer(k);
         }
@@ -92,7 +105,7 @@ TEST_CASE(
       };
       const Evaluation exact = evaluate(given, x);
       CHECK(distance(evaluate(inside, x), exact) < 1e-12);
-      if (length < 1000) CHECK(distance(evaluate_definition(inside, x), exact) < 1e-12);
+      if (rows < 2000) CHECK(distance(evaluate_definition(inside, x), exact) < 1e-12);
       std::vector<Tensor> x32;
       for (const Tensor& part : x) x32.push_back(part.defined() ? convert(part, DType::float32) : part);
       CHECK(distance(evaluate(inside, x32), exact) < 1e-5);
