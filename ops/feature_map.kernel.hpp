@@ -13,25 +13,25 @@ template <class T>
   return activation == FeatureActivation::softplus ? sigmoid(u) : vec<T>(T(1));
 }
 
-/// y = f(u)·σ(t), or f(u) without a gate. `y` may be u; `t` has rows of `columns` elements.
+/// y = f(u)·σ(t), or f(u) without a gate. `y` may be u.
 template <class T>
-void feature_map_forward(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, T* y,
-                         std::int64_t y_stride, std::int64_t rows, std::int64_t columns) {
+void feature_map_forward(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, std::int64_t t_stride,
+                         T* y, std::int64_t y_stride, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t r = 0; r < rows; ++r, u += u_stride, y += y_stride) {
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
           const vec<T> value = feature_value(f, lanes.load(u + i));
           lanes.store(y + i, t ? value * sigmoid(lanes.load(t + i)) : value);
         });
-    if (t) t += columns;
+    if (t) t += t_stride;
   }
 }
 
-/// In place: u becomes du = g·f'(u)·σ(t), t becomes dt = g·f(u)·σ(t)·(1 − σ(t)). Both have rows of `columns` elements.
+/// In place: u becomes du = g·f'(u)·σ(t), t becomes dt = g·f(u)·σ(t)·(1 − σ(t)).
 template <class T>
-void feature_map_backward(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, T* t, std::int64_t rows,
-                          std::int64_t columns) {
-  for (std::int64_t r = 0; r < rows; ++r, g += g_stride, u += columns) {
+void feature_map_backward(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, std::int64_t u_stride, T* t,
+                          std::int64_t t_stride, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t r = 0; r < rows; ++r, g += g_stride, u += u_stride) {
     for_each_register<T>(
         columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
           const vec<T> upstream = lanes.load(g + i), pre = lanes.load(u + i);
@@ -43,7 +43,7 @@ void feature_map_backward(FeatureActivation f, const T* g, std::int64_t g_stride
             lanes.store(u + i, upstream * feature_slope(f, pre));
           }
         });
-    if (t) t += columns;
+    if (t) t += t_stride;
   }
 }
 

@@ -21,6 +21,8 @@ struct LayerSizes {
   std::int64_t rank;     // of A x, 0 without it
   std::int64_t gate_in;  // of what the gate reads: in, or rank, or 0 without a gate
 
+  /// Numbers that are products with x: u, and t or A x.
+  std::int64_t of_x() const { return out + (lowered ? rank : gated ? out : 0); }
   /// Multiply-adds of one row of one head.
   std::int64_t multiply_adds() const { return out * (in + gate_in) + rank * in; }
   /// Operations of one row of one head, as `parallel_for` counts them.
@@ -72,16 +74,25 @@ HeadParameters<T> head_gradients(const FeatureMapLayer& layer, std::int64_t head
   });
 }
 
-/// What a layer computed of a block of rows: the pre-activations u and t of value and gate, and l = A x.
+/// What a layer computed of a block of rows. The pre-activation u and what else is made of x, the gate's t or l = A x,
+/// lie side by side: one product gives both.
 template <class T>
 struct LayerTrace {
-  Scratch<T> u, t, low;
+  Scratch<T> of_x, t_of_low;
 
-  LayerTrace(const LayerSizes& s, std::int64_t rows)
-      : u(rows * s.out), t(s.gated ? rows * s.out : 0), low(rows * s.rank) {}
+  LayerTrace(const LayerSizes& s, std::int64_t rows) : of_x(rows * s.of_x()), t_of_low(s.lowered ? rows * s.out : 0) {}
+
+  Block<T> u(const LayerSizes& s) const { return {of_x, s.of_x()}; }
+  /// l = A x, in a layer that has it.
+  Block<T> low(const LayerSizes& s) const { return {of_x + s.out, s.of_x()}; }
+  /// Null without a gate.
+  Block<T> t(const LayerSizes& s) const {
+    if (s.lowered) return {t_of_low, s.out};
+    return s.gated ? low(s) : Block<T>{nullptr, 0};
+  }
 };
 
-/// One head of one layer, its weights packed.
+/// One head of one layer, its weights packed: W with G or A below it, and B.
 template <class T>
 class HeadLayer {
  public:
@@ -89,14 +100,19 @@ class HeadLayer {
       : sizes_(sizes_of(layer)),
         activation_(layer.activation),
         own_(head_parameters<const T>(layer, head, [](const Tensor& x) { return x.data<T>(); })),
-        weight_(packed_weight<T>(sizes_.out, sizes_.in, {own_.weight, sizes_.in})) {
+        bias_(static_cast<std::size_t>(sizes_.of_x())) {
     const LayerSizes& s = sizes_;
-    if (s.gated) gate_ = packed_weight<T>(s.out, s.gate_in, {own_.gate, s.gate_in});
-    if (s.lowered) down_ = packed_weight<T>(s.rank, s.in, {own_.down, s.in});
+    const Scratch<T> stacked(s.of_x() * s.in);
+    std::copy_n(own_.weight, s.out * s.in, static_cast<T*>(stacked));
+    const T* const second = s.lowered ? own_.down : own_.gate;
+    if (second) std::copy_n(second, (s.of_x() - s.out) * s.in, stacked + s.out * s.in);
+    if (own_.bias) std::copy_n(own_.bias, s.out, bias_.begin());
+    if (own_.gate_bias && !s.lowered) std::copy_n(own_.gate_bias, s.out, bias_.begin() + s.out);
+    of_x_.emplace(packed_weight<T>(s.of_x(), s.in, {stacked, s.in}));
+    if (s.lowered) up_.emplace(packed_weight<T>(s.out, s.rank, {own_.gate, s.rank}));
     if (!with_backward) return;
-    weight_back_.emplace(s.out, s.in, GemmOperand<T>{own_.weight, s.in});
-    if (s.gated) gate_back_.emplace(s.out, s.gate_in, GemmOperand<T>{own_.gate, s.gate_in});
-    if (s.lowered) down_back_.emplace(s.rank, s.in, GemmOperand<T>{own_.down, s.in});
+    of_x_back_.emplace(s.of_x(), s.in, GemmOperand<T>{stacked, s.in});
+    if (s.lowered) up_back_.emplace(s.out, s.rank, GemmOperand<T>{own_.gate, s.rank});
   }
 
   const LayerSizes& sizes() const { return sizes_; }
@@ -104,12 +120,10 @@ class HeadLayer {
   /// y of `rows` rows of x, and the trace.
   void forward(std::int64_t rows, Block<const T> x, const LayerTrace<T>& trace, Block<T> y) const {
     const LayerSizes& s = sizes_;
-    const Block<T> u{trace.u, s.out}, low{trace.low, s.rank};
-    apply_weight<T>(rows, x, weight_, own_.bias, u);
-    if (s.lowered) apply_weight<T>(rows, x, *down_, nullptr, low);
-    if (s.gated) apply_weight<T>(rows, s.lowered ? low : x, *gate_, own_.gate_bias, {trace.t, s.out});
-    active_kernels<T>().feature_map_forward(activation_, u.first, u.stride,
-                                            s.gated ? static_cast<const T*>(trace.t) : nullptr, y.first, y.stride, rows,
+    const Block<T> u = trace.u(s), t = trace.t(s);
+    apply_weight<T>(rows, x, *of_x_, bias_.data(), u);
+    if (s.lowered) apply_weight<T>(rows, trace.low(s), *up_, own_.gate_bias, t);
+    active_kernels<T>().feature_map_forward(activation_, u.first, u.stride, t.first, t.stride, y.first, y.stride, rows,
                                             s.out);
   }
 
@@ -117,30 +131,27 @@ class HeadLayer {
   void backward(std::int64_t rows, Block<const T> x, Block<const T> g, const LayerTrace<T>& trace,
                 const HeadParameters<T>* d, Block<T> dx) const {
     const LayerSizes& s = sizes_;
-    const Block<T> du{trace.u, s.out}, dt{trace.t, s.out}, low{trace.low, s.rank};
-    active_kernels<T>().feature_map_backward(activation_, g.first, g.stride, du.first, s.gated ? dt.first : nullptr,
+    const Block<T> du = trace.u(s), dt = trace.t(s), low = trace.low(s);
+    active_kernels<T>().feature_map_backward(activation_, g.first, g.stride, du.first, du.stride, dt.first, dt.stride,
                                              rows, s.out);
-    const Scratch<T> dlow_buffer(s.lowered ? rows * s.rank : 0);
-    const Block<T> dlow{dlow_buffer, s.rank};
-    if (s.lowered) multiply<T>(rows, dt, *gate_back_, dlow);
-    if (d) add_gradients(rows, x, du, dt, low, dlow, *d);
-    if (!dx.first) return;
-    multiply<T>(rows, du, *weight_back_, dx);
     if (s.lowered) {
-      multiply<T>(rows, dlow, *down_back_, dx, true);
-    } else if (s.gated) {
-      multiply<T>(rows, dt, *gate_back_, dx, true);
+      if (d) multiply_transposed_a<T>(s.out, s.rank, rows, dt, low, {d->gate, s.rank}, true);
+      multiply<T>(rows, dt, *up_back_, low);  // l becomes dl
     }
+    if (d) add_gradients(rows, x, trace, *d);
+    if (dx.first) multiply<T>(rows, du, *of_x_back_, dx);
   }
 
  private:
-  void add_gradients(std::int64_t rows, Block<const T> x, Block<const T> du, Block<const T> dt, Block<const T> low,
-                     Block<const T> dlow, const HeadParameters<T>& d) const {
+  /// Of what is made of x.
+  void add_gradients(std::int64_t rows, Block<const T> x, const LayerTrace<T>& trace,
+                     const HeadParameters<T>& d) const {
     const LayerSizes& s = sizes_;
     const Kernels<T>& kernels = active_kernels<T>();
+    const Block<T> du = trace.u(s), dt = trace.t(s), second = trace.low(s);
     multiply_transposed_a<T>(s.out, s.in, rows, du, x, {d.weight, s.in}, true);
-    if (s.gated) multiply_transposed_a<T>(s.out, s.gate_in, rows, dt, s.lowered ? low : x, {d.gate, s.gate_in}, true);
-    if (s.lowered) multiply_transposed_a<T>(s.rank, s.in, rows, dlow, x, {d.down, s.in}, true);
+    T* const target = s.lowered ? d.down : d.gate;
+    if (target) multiply_transposed_a<T>(s.of_x() - s.out, s.in, rows, second, x, {target, s.in}, true);
     if (d.bias) kernels.add_column_sums(du.first, du.stride, d.bias, rows, s.out);
     if (d.gate_bias) kernels.add_column_sums(dt.first, dt.stride, d.gate_bias, rows, s.out);
   }
@@ -148,8 +159,8 @@ class HeadLayer {
   LayerSizes sizes_;
   FeatureActivation activation_;
   HeadParameters<const T> own_;
-  PackedMatrix<T> weight_;
-  std::optional<PackedMatrix<T>> gate_, down_, weight_back_, gate_back_, down_back_;
+  std::vector<T> bias_;  // of all that is made of x
+  std::optional<PackedMatrix<T>> of_x_, up_, of_x_back_, up_back_;
 };
 
 /// The gradients of all layers of one head; empty where not wanted.
