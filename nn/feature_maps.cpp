@@ -59,15 +59,6 @@ Tensor apply(const Layer& layer, const Tensor& x, FeatureActivation activation, 
   }
 }
 
-Tensor identity_matrix(std::int64_t size, DType dtype) {
-  const Tensor result = zeros({size, size}, dtype);
-  with_float_type("orthogonality_penalty", dtype, [&]<class T>() {
-    T* const elements = write<T>(result, "identity_matrix");
-    for (std::int64_t i = 0; i < size; ++i) elements[i * size + i] = 1;
-  });
-  return result;
-}
-
 }  // namespace feature_maps_detail
 
 const std::vector<std::string>& feature_map_kinds() {
@@ -156,8 +147,9 @@ Tensor FeatureMap::orthogonality_penalty() const {
     const Tensor weight =
         std::visit([](const auto& kind) { return feature_maps_detail::orthogonal_weight(kind); }, layer);
     if (!weight.defined()) continue;
-    const Tensor identity = feature_maps_detail::identity_matrix(weight.size(-1), weight.dtype());
-    const Tensor penalty = mean(square(matmul(weight, weight, {.transpose_b = true}) - identity));
+    const std::int64_t size = weight.size(-1);
+    const Tensor off = matmul(weight, weight, {.transpose_b = true}) - identity({size, size}, weight.dtype());
+    const Tensor penalty = mean(square(off));
     total = total.defined() ? total + penalty : penalty;
   }
   return total;
