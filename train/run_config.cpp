@@ -1,6 +1,5 @@
 #include <lintel/train/run_config.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -118,9 +117,7 @@ void check(const RunConfig& config) {
   if (config.hidden % config.heads != 0) {
     fail("settings: hidden is a multiple of heads, got ", config.hidden, " and ", config.heads);
   }
-  static const std::vector<std::string> single = {"elu", "relu", "favor", "hedgehog"};
-  const bool is_single = std::find(single.begin(), single.end(), config.feature_map) != single.end();
-  if (config.attention == "kernel" && is_single && config.kernel_layers > 1) {
+  if (config.attention == "kernel" && !nn::feature_map_stacks(config.feature_map) && config.kernel_layers > 1) {
     fail("settings: kernel_layers is 1 for the feature map ", config.feature_map, ", got ", config.kernel_layers);
   }
   if (config.kv_heads > 0 && config.heads % config.kv_heads != 0) {

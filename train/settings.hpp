@@ -73,7 +73,7 @@ void visit_model(Config& c, Function&& f) {
         {"kernel", "softmax"}),
     c.attention);
   f(Setting{"feature_map", "of kernel attention"}.one_of(nn::feature_map_kinds()), c.feature_map);
-  f(Setting{"kernel_layers", "layers of the feature map; one for elu, relu, favor and hedgehog"}.between(1, 64),
+  f(Setting{"kernel_layers", "layers of the feature map; fixed maps and hedgehog have one"}.between(1, 64),
     c.kernel_layers);
   f(Setting{"kernel_bias", "biases in the feature map"}, c.kernel_bias);
   f(Setting{"kernel_dropout", "dropout in front of every layer of the feature map"}.between(0, 0.99), c.kernel_dropout);
