@@ -217,6 +217,7 @@ lintel_room(models
     language_model.hpp
     language_model_state.hpp
     llama.hpp
+    sequence_encoder.hpp
     token_embedding.hpp
     transformer_options.hpp
   SOURCES
@@ -224,6 +225,7 @@ lintel_room(models
     language_model.cpp
     language_model_state.cpp
     llama.cpp
+    sequence_encoder.cpp
     token_embedding.cpp
     transformer_options.cpp)
 

@@ -31,6 +31,15 @@ Batch random_batch(Rng& rng) {
   return {pack(sequences), Tensor({10}, labels)};
 }
 
+template <class Model>
+const nn::TransformerBlock& first_block(const Model& model) {
+  if constexpr (requires { model.encoder; }) {
+    return model.encoder.blocks[0];
+  } else {
+    return model.blocks[0];
+  }
+}
+
 /// Checks that a layer of `model`, given as many rows as a batch has, keeps all threads busy, so that a comparison
 /// between thread counts compares something.
 template <class Model>
@@ -40,7 +49,7 @@ void check_workers(const Model& model, std::int64_t rows) {
     MESSAGE("SKIPPED: this build has no threads");
     return;
   }
-  std::get<nn::FeedForward>(model.blocks[0].feed_forward.kind).up(ones({rows, 64}));
+  std::get<nn::FeedForward>(first_block(model).feed_forward.kind).up(ones({rows, 64}));
   CHECK(threads_used_last() == threads());
 }
 
