@@ -82,6 +82,7 @@
 #include "nn/schedule.cpp"
 #include "nn/swiglu.cpp"
 #include "models/classifier.cpp"
+#include "models/dual_encoder.cpp"
 #include "models/language_model.cpp"
 #include "models/language_model_state.cpp"
 #include "models/llama.cpp"

@@ -65,6 +65,7 @@
 
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
+#include <lintel/models/dual_encoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/models/language_model_state.hpp>
 #include <lintel/models/llama.hpp>
