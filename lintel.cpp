@@ -82,9 +82,11 @@
 #include "nn/schedule.cpp"
 #include "nn/swiglu.cpp"
 #include "models/classifier.cpp"
+#include "models/dual_encoder.cpp"
 #include "models/language_model.cpp"
 #include "models/language_model_state.cpp"
 #include "models/llama.cpp"
+#include "models/sequence_encoder.cpp"
 #include "models/token_embedding.cpp"
 #include "models/transformer_options.cpp"
 // clang-format on

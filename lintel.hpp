@@ -65,8 +65,10 @@
 
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
+#include <lintel/models/dual_encoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/models/language_model_state.hpp>
 #include <lintel/models/llama.hpp>
+#include <lintel/models/sequence_encoder.hpp>
 #include <lintel/models/token_embedding.hpp>
 #include <lintel/models/transformer_options.hpp>

@@ -214,16 +214,20 @@ lintel_room(models
   PUBLIC
     batch.hpp
     classifier.hpp
+    dual_encoder.hpp
     language_model.hpp
     language_model_state.hpp
     llama.hpp
+    sequence_encoder.hpp
     token_embedding.hpp
     transformer_options.hpp
   SOURCES
     classifier.cpp
+    dual_encoder.cpp
     language_model.cpp
     language_model_state.cpp
     llama.cpp
+    sequence_encoder.cpp
     token_embedding.cpp
     transformer_options.cpp)
 
@@ -254,6 +258,7 @@ lintel_room(train
     record_reader.hpp
     report.hpp
     report_style.hpp
+    row_classifier.hpp
     run.hpp
     run_config.hpp
     run_folder.hpp
@@ -296,6 +301,7 @@ lintel_room(train
     progress.cpp
     record_reader.cpp
     report.cpp
+    row_classifier.cpp
     run.cpp
     run_config.cpp
     run_folder.cpp

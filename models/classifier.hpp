@@ -5,9 +5,7 @@
 #include <vector>
 
 #include <lintel/models/batch.hpp>
-#include <lintel/models/token_embedding.hpp>
-#include <lintel/models/transformer_options.hpp>
-#include <lintel/nn/block.hpp>
+#include <lintel/models/sequence_encoder.hpp>
 
 namespace lintel::models {
 
@@ -45,9 +43,7 @@ struct ClassifierHead {
 /// Source: the models of Long Range Arena (Tay et al., ICLR 2021) with the attention exchanged.
 struct Classifier {
   ClassifierConfig config;
-  TokenEmbedding embedding;
-  std::vector<nn::TransformerBlock> blocks;
-  nn::Norm norm;
+  SequenceEncoder encoder;
   ClassifierHead head;
 
   /// Throws `Error` for a size below 1, heads that do not divide hidden, or a name that is not among the choices.
@@ -62,17 +58,15 @@ struct Classifier {
                     const std::optional<nn::Training>& training = std::nullopt) const;
 
   /// Σ over blocks and layers of mean((W Wᵀ − I)²) of the feature maps, a scalar to be scaled and added to the loss.
-  Tensor orthogonality_penalty() const { return nn::orthogonality_penalty(blocks); }
+  Tensor orthogonality_penalty() const { return nn::orthogonality_penalty(encoder.blocks); }
 
   static void visit(auto& self, auto&& f) {
-    f("embedding", self.embedding);
-    f("blocks", self.blocks);
-    f("norm", self.norm);
+    SequenceEncoder::visit(self.encoder, f);
     f("head", self.head);
   }
 
  private:
-  Tensor classify(const EmbeddedTokens& embedded, const std::optional<nn::Training>& training) const;
+  Tensor classify(const Tensor& pooled) const;
 };
 
 }  // namespace lintel::models

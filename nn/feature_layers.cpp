@@ -59,13 +59,6 @@ Tensor recomputed(const char* name, const std::vector<Tensor>& inputs, double fl
   return y;
 }
 
-Tensor identity_matrices(std::int64_t heads, std::int64_t size) {
-  const Tensor result = zeros({heads, size, size});
-  auto* const elements = write<float>(result, "identity_matrices");
-  for (std::int64_t i = 0; i < heads * size; ++i) elements[i * size + i % size] = 1;
-  return result;
-}
-
 /// The exponents of random features: see `FavorFeatureLayer`.
 Tensor favor_exponents(const Tensor& x, const Tensor& projection, FeatureRole role) {
   constexpr double largest_exponent = 60;
@@ -127,7 +120,7 @@ Tensor FavorFeatureLayer::operator()(const Tensor& x, FeatureActivation, Feature
 }
 
 HedgehogFeatureLayer::HedgehogFeatureLayer(std::int64_t heads, std::int64_t head_dim)
-    : query_weight(feature_layers_detail::identity_matrices(heads, head_dim)), key_weight(clone(query_weight)) {}
+    : query_weight(identity({heads, head_dim, head_dim})), key_weight(clone(query_weight)) {}
 
 Tensor HedgehogFeatureLayer::operator()(const Tensor& x, FeatureActivation, FeatureRole role) const {
   const Tensor& weight = role == FeatureRole::query ? query_weight : key_weight;

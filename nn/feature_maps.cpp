@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <lintel/autograd/tape.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/init.hpp>
@@ -16,7 +18,6 @@ FeatureLayer make_layer(std::int64_t heads, std::int64_t head_dim, Rng& rng, con
   if (kind == "lowrank_glu") return LowrankGluFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "residual") return ResidualFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "mlp") return MlpFeatureLayer(head_dim, rng, options.bias);
-  if (options.layers > 1) fail("feature_map: ", kind, " is one layer, ", options.layers, " were asked for");
   if (kind == "elu") return EluFeatureLayer{};
   if (kind == "relu") return ReluFeatureLayer{};
   if (kind == "favor") return FavorFeatureLayer(heads, head_dim);
@@ -59,21 +60,17 @@ Tensor apply(const Layer& layer, const Tensor& x, FeatureActivation activation, 
   }
 }
 
-Tensor identity_matrix(std::int64_t size, DType dtype) {
-  const Tensor result = zeros({size, size}, dtype);
-  with_float_type("orthogonality_penalty", dtype, [&]<class T>() {
-    T* const elements = write<T>(result, "identity_matrix");
-    for (std::int64_t i = 0; i < size; ++i) elements[i * size + i] = 1;
-  });
-  return result;
-}
-
 }  // namespace feature_maps_detail
 
 const std::vector<std::string>& feature_map_kinds() {
   static const std::vector<std::string> kinds = {"linear", "glu",  "lowrank_glu", "residual", "mlp",
                                                  "elu",    "relu", "favor",       "hedgehog"};
   return kinds;
+}
+
+bool feature_map_stacks(const std::string& kind) {
+  static const std::vector<std::string> stacking = {"linear", "glu", "lowrank_glu", "residual", "mlp"};
+  return std::find(stacking.begin(), stacking.end(), kind) != stacking.end();
 }
 
 LinearFeatureLayer::LinearFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool with_bias)
@@ -114,6 +111,9 @@ FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, cons
   if (heads < 1 || head_dim < 1) fail("feature_map: ", heads, " heads of size ", head_dim, ", at least 1 of 1 wanted");
   feature_maps_detail::check_kind(options.kind);
   if (options.layers < 1) fail("feature_map: ", options.layers, " layers, at least 1 wanted");
+  if (options.layers > 1 && !feature_map_stacks(options.kind)) {
+    fail("feature_map: ", options.kind, " is one layer, ", options.layers, " were asked for");
+  }
   for (int i = 0; i < options.layers; ++i) {
     layers.push_back(feature_maps_detail::make_layer(heads, head_dim, rng, options));
   }
@@ -156,8 +156,9 @@ Tensor FeatureMap::orthogonality_penalty() const {
     const Tensor weight =
         std::visit([](const auto& kind) { return feature_maps_detail::orthogonal_weight(kind); }, layer);
     if (!weight.defined()) continue;
-    const Tensor identity = feature_maps_detail::identity_matrix(weight.size(-1), weight.dtype());
-    const Tensor penalty = mean(square(matmul(weight, weight, {.transpose_b = true}) - identity));
+    const std::int64_t size = weight.size(-1);
+    const Tensor off = matmul(weight, weight, {.transpose_b = true}) - identity({size, size}, weight.dtype());
+    const Tensor penalty = mean(square(off));
     total = total.defined() ? total + penalty : penalty;
   }
   return total;

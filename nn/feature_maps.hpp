@@ -69,13 +69,16 @@ using FeatureLayer =
 
 struct FeatureMapOptions {
   std::string kind = "glu";  ///< one of `feature_map_kinds`
-  int layers = 1;            ///< more than one of the trained kinds but "hedgehog"
+  int layers = 1;            ///< more than one where `feature_map_stacks`
   bool bias = false;         ///< has no meaning for "elu", "relu", "favor" and "hedgehog"
   double dropout = 0;        ///< on the input of every layer
 };
 
 /// The names of all maps: linear, glu, lowrank_glu, residual, mlp, elu, relu, favor, hedgehog.
 const std::vector<std::string>& feature_map_kinds();
+
+/// Whether a map of this kind may have several layers: the trained ones but "hedgehog".
+bool feature_map_stacks(const std::string& kind);
 
 /// A stack of layers of one kind. f is the identity in the inner ones and softplus in the last, so that features are
 /// positive.

@@ -79,4 +79,18 @@ Tensor orthogonal(const Shape& shape, Rng& rng, DType dtype) {
   return convert(result, dtype);
 }
 
+Tensor identity(const Shape& shape, DType dtype) {
+  const auto sizes = init_detail::matrix_sizes("identity", shape);
+  const Tensor result = zeros(shape, dtype);
+  with_float_type("identity", dtype, [&]<class T>() {
+    T* const elements = write<T>(result, "identity");
+    for (std::int64_t matrix = 0; matrix < sizes.count; ++matrix) {
+      for (std::int64_t i = 0; i < std::min(sizes.out, sizes.in); ++i) {
+        elements[(matrix * sizes.out + i) * sizes.in + i] = 1;
+      }
+    }
+  });
+  return result;
+}
+
 }  // namespace lintel::nn

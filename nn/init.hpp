@@ -21,4 +21,7 @@ Tensor xavier_uniform(const Shape& shape, Rng& rng, DType dtype = DType::float32
 /// classical compact groups", 2007. Throws `Error` below rank 2.
 Tensor orthogonal(const Shape& shape, Rng& rng, DType dtype = DType::float32);
 
+/// Each matrix with ones where row and column are equal, zeros elsewhere. Throws `Error` below rank 2.
+Tensor identity(const Shape& shape, DType dtype = DType::float32);
+
 }  // namespace lintel::nn

@@ -69,6 +69,24 @@ class CommandTest(unittest.TestCase):
             lines.append(f"{label}\t{' '.join(text)}\n")
         return self.write(name, "".join(lines))
 
+    def write_pairs(self, name, count, seed=1):
+        """A table of two texts that are about the same thing, or not, and which of it in the column `same`."""
+        chance = random.Random(seed)
+        words = ["red", "blue", "stone", "river", "seven"]
+        signs = ["cat", "oak", "lamp"]
+        lines = ["one\tother\tsame\n"]
+        for _ in range(count):
+            first, second = chance.choice(signs), chance.choice(signs)
+            if chance.random() < 0.5:
+                second = first
+            texts = []
+            for sign in (first, second):
+                text = chance.choices(words, k=chance.randint(1, 4))
+                text.insert(chance.randint(0, len(text)), sign)
+                texts.append(" ".join(text))
+            lines.append(f"{texts[0]}\t{texts[1]}\t{'yes' if first == second else 'no'}\n")
+        return self.write(name, "".join(lines))
+
     def write_text(self, name, size):
         chance = random.Random(2)
         text = ""
@@ -80,6 +98,8 @@ class CommandTest(unittest.TestCase):
 # Settings of models that train in a blink.
 SMALL_MODEL = ["--hidden", 16, "--heads", 2, "--blocks", 1, "--mlp", 32, "--max-length", 16]
 CLASSIFY = ["--label-column", 1, "--text-column", 2, "--tokeniser", "word", *SMALL_MODEL]
+MATCH = ["--task", "match", "--header", "--text-column", "one", "--second-text-column", "other", "--label-column", "same",
+         "--tokeniser", "word", *SMALL_MODEL]
 LANGUAGE = ["--task", "lm", *SMALL_MODEL]
 
 

@@ -130,7 +130,7 @@ TEST_CASE("gradients have the precision of the forward pass, wherever they are a
       const MatmulPrecision precision(forward);
       return loss_of(model, batch);
     }();
-    return tape.gradients(loss)[std::get<nn::FeedForward>(model.blocks[0].feed_forward.kind).up.weight];
+    return tape.gradients(loss)[std::get<nn::FeedForward>(model.encoder.blocks[0].feed_forward.kind).up.weight];
   };
   const Tensor narrow = gradient(DType::bfloat16, DType::bfloat16), wide = gradient(DType::float32, DType::float32);
   CHECK(same_bits(narrow, gradient(DType::bfloat16, DType::float32)));

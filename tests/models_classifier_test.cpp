@@ -86,7 +86,7 @@ TEST_CASE("parameters are named as in the equivalent PyTorch module") {
 }
 
 TEST_CASE("only pooling by CLS has a CLS vector, and an open mlp is four times hidden") {
-  CHECK_FALSE(random_classifier(small_config(nn::KernelAttentionConfig{}, "mean")).embedding.cls.defined());
+  CHECK_FALSE(random_classifier(small_config(nn::KernelAttentionConfig{}, "mean")).encoder.embedding.cls.defined());
   ClassifierConfig config = small_config(nn::KernelAttentionConfig{});
   config.mlp = 0;
   CHECK(random_classifier(config).head.dense.weight.shape() == Shape{32, 8});
@@ -95,8 +95,8 @@ TEST_CASE("only pooling by CLS has a CLS vector, and an open mlp is four times h
 TEST_CASE("positions start at zero, and CLS does not") {
   Rng rng(1);
   const Classifier model(small_config(nn::KernelAttentionConfig{}), rng);
-  CHECK(largest_difference(model.embedding.positions->weight, zeros({6, 8})) == 0);
-  CHECK(largest_difference(model.embedding.cls, zeros({1, 8})) > 0);
+  CHECK(largest_difference(model.encoder.embedding.positions->weight, zeros({6, 8})) == 0);
+  CHECK(largest_difference(model.encoder.embedding.cls, zeros({1, 8})) > 0);
 }
 
 TEST_CASE("a sequence's logits do not depend on what else is in the batch") {
@@ -191,9 +191,9 @@ TEST_CASE("an error of the backward pass names the layer") {
   const Classifier model = random_classifier(small_config(nn::KernelAttentionConfig{}));
   Tape tape(model);
   const Tensor loss = nn::cross_entropy(model(pack(sentences)), zeros({3}, DType::int64));
-  const Tensor& gate =
-      std::get<nn::GluFeatureLayer>(std::get<nn::KernelAttention>(model.blocks[1].attention.kind).feature_map.layers[0])
-          .gate;
+  const Tensor& gate = std::get<nn::GluFeatureLayer>(
+                           std::get<nn::KernelAttention>(model.encoder.blocks[1].attention.kind).feature_map.layers[0])
+                           .gate;
   write<float>(gate, "someone")[0] = 0;
   const std::string sentence = error_of([&] { tape.gradients(loss); });
   CHECK(contains(sentence, "blocks.1.attention"));

@@ -3,6 +3,7 @@
 
 #include <lintel/core/parallel.hpp>
 #include <lintel/models/classifier.hpp>
+#include <lintel/models/dual_encoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/loss.hpp>
@@ -31,6 +32,15 @@ Batch random_batch(Rng& rng) {
   return {pack(sequences), Tensor({10}, labels)};
 }
 
+template <class Model>
+const nn::TransformerBlock& first_block(const Model& model) {
+  if constexpr (requires { model.encoder; }) {
+    return model.encoder.blocks[0];
+  } else {
+    return model.blocks[0];
+  }
+}
+
 /// Checks that a layer of `model`, given as many rows as a batch has, keeps all threads busy, so that a comparison
 /// between thread counts compares something.
 template <class Model>
@@ -40,7 +50,7 @@ void check_workers(const Model& model, std::int64_t rows) {
     MESSAGE("SKIPPED: this build has no threads");
     return;
   }
-  std::get<nn::FeedForward>(model.blocks[0].feed_forward.kind).up(ones({rows, 64}));
+  std::get<nn::FeedForward>(first_block(model).feed_forward.kind).up(ones({rows, 64}));
   CHECK(threads_used_last() == threads());
 }
 
@@ -98,6 +108,26 @@ models::LanguageModel train_language_model(const nn::AttentionConfig& attention,
   });
 }
 
+/// Pairs of the sequences of a batch, which share their labels.
+models::DualEncoder train_dual_encoder(const nn::AttentionConfig& attention, int thread_count) {
+  const WithThreads scope(thread_count);
+  Rng rng(1);
+  const models::DualEncoder model({.vocab = vocab,
+                                   .classes = 10,
+                                   .max_length = longest,
+                                   .hidden = 64,
+                                   .mlp = 128,
+                                   .heads = 4,
+                                   .blocks = 1,
+                                   .attention = attention,
+                                   .dropout = 0.1,
+                                   .interaction = "nli"},
+                                  rng);
+  return train(model, [](const auto& dual_encoder, const Batch& batch, const nn::Training& training) {
+    return nn::cross_entropy(dual_encoder(batch.tokens, batch.tokens, training), batch.labels);
+  });
+}
+
 template <class Model>
 bool same_weights(const Model& a, const Model& b) {
   const auto left = nn::named_parameters(a), right = nn::named_parameters(b);
@@ -117,6 +147,9 @@ TEST_CASE("twenty steps give the same bits with 1, 2 and 7 threads, and in two r
     CHECK(same_weights(classifier, train_classifier(attention, pooling, 1)));
     CHECK(same_weights(classifier, train_classifier(attention, pooling, 2)));
     CHECK(same_weights(classifier, train_classifier(attention, pooling, 7)));
+    const auto dual_encoder = train_dual_encoder(attention, 1);
+    CHECK(same_weights(dual_encoder, train_dual_encoder(attention, 2)));
+    CHECK(same_weights(dual_encoder, train_dual_encoder(attention, 7)));
     const auto language_model = train_language_model(attention, 1);
     CHECK(same_weights(language_model, train_language_model(attention, 2)));
     CHECK(same_weights(language_model, train_language_model(attention, 7)));

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <lintel/models/classifier.hpp>
+#include <lintel/models/dual_encoder.hpp>
 #include <lintel/models/language_model.hpp>
 
 #include "module_helpers.hpp"
@@ -30,6 +31,17 @@ TEST_CASE("no model forgets a member") {
         rng);
     CHECK(ops_that_read_forgotten_members(classifier, Tensor(), [&] { return classifier(tokens, training); }) == none);
     CHECK(ops_that_read_forgotten_members(classifier, Tensor(), [&] { return classifier(ids, {2, 3}); }) == none);
+    for (const char* interaction : {"none", "nli"}) {
+      const models::DualEncoder pairs({.vocab = 5,
+                                       .max_length = 4,
+                                       .hidden = 8,
+                                       .heads = 2,
+                                       .attention = attention,
+                                       .dropout = 0.1,
+                                       .interaction = interaction},
+                                      rng);
+      CHECK(ops_that_read_forgotten_members(pairs, Tensor(), [&] { return pairs(tokens, tokens, training); }) == none);
+    }
     const models::LanguageModel model(
         {.vocab = 5, .max_length = 4, .hidden = 8, .heads = 2, .attention = attention, .dropout = 0.1}, rng);
     CHECK(ops_that_read_forgotten_members(model, Tensor(), [&] { return model.loss(tokens, training); }) == none);

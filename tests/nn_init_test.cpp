@@ -42,6 +42,18 @@ double deviation_of(const Tensor& x) {
 
 }  // namespace
 
+TEST_CASE("an identity has ones where row and column are equal, in every matrix, square or not") {
+  for (const Shape& shape : {Shape{4, 3, 3}, Shape{2, 2, 5}, Shape{5, 2}, Shape{0, 3}}) {
+    const std::int64_t out = shape[-2], in = shape[-1];
+    const Tensor matrices = nn::identity(shape, DType::float64);
+    CHECK(matrices.shape() == shape);
+    for (std::int64_t i = 0; i < shape.size(); ++i) {
+      CHECK(matrices.data<double>()[i] == (i / in % out == i % in ? 1 : 0));
+    }
+  }
+  CHECK(contains(error_of([] { nn::identity({3}); }), "identity: shape (3,) has no matrix, (..., out, in) wanted"));
+}
+
 TEST_CASE("an orthogonal weight has W Wᵀ = I in every head") {
   Rng rng(1);
   const Tensor weight = nn::orthogonal({8, 64, 64}, rng, DType::float64);

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SMALL_MODEL, main
+from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SMALL_MODEL, main
 
 
 def limit_file_size(size):
@@ -99,6 +99,24 @@ class Data(CommandTest):
         self.assertIn("no column 3", self.train_error("--data", "rows.tsv", *CLASSIFY, "--text-column", 3))
         self.write("ragged.tsv", "a\tone\nb\n")
         self.assertIn("line 2", self.train_error("--data", "ragged.tsv", *CLASSIFY))
+
+    def test_pairs_without_a_second_text(self):
+        self.write_pairs("pairs.tsv", 20)
+        train = ["--data", "pairs.tsv", *MATCH]
+        self.assertIn("second_text_column is missing", self.train_error(*train, "--second-text-column", ""))
+        self.assertIn('no column "others" among "one", "other", "same"',
+                      self.train_error(*train, "--second-text-column", "others"))
+        self.assertIn("there is no column 4", self.train_error(*train, "--second-text-column", 4))
+        self.assertIn("the format lines has one column", self.train_error(*train, "--format", "lines"))
+        self.assertIn('interaction is none, nli, got "nil"', self.train_error(*train, "--interaction", "nil"))
+        self.assertIn("interaction is for the task match",
+                      self.train_error("--data", "pairs.tsv", *CLASSIFY, "--interaction", "nli"))
+        self.run_command("train", *train, "--steps", 1, "--out", "pairs")
+        self.write("single.tsv", "one\tsame\ncat\tyes\n")
+        self.assertIn('no column "other" among "one", "same"',
+                      self.error_of("eval", "--run", "pairs", "--data", "single.tsv"))
+        self.assertIn("there is no column 2", self.error_of("predict", "--run", "pairs", input=b"cat\n"))
+        self.assertIn("a language model is wanted", self.error_of("generate", "--run", "pairs", "--prompt", "a"))
 
     def test_rows_that_cannot_be_learnt_from(self):
         self.write("one.tsv", "a\tone\na\ttwo\na\tthree\n")

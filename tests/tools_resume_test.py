@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from command_helpers import CLASSIFY, COMMAND, CommandTest, LANGUAGE, TIMEOUT, main
+from command_helpers import CLASSIFY, COMMAND, CommandTest, LANGUAGE, MATCH, TIMEOUT, main
 
 WEIGHTS = ("best.safetensors", "last.safetensors", "state.safetensors")
 # Dropout, accumulation and a schedule that looks at all steps: everything that a resumed run could get wrong.
@@ -46,6 +46,9 @@ class Resume(ResumeTest):
 
     def test_a_classifier_in_two_pieces_is_the_same_to_the_byte(self):
         self.check_pieces(self.write_rows("rows.tsv", 80), CLASSIFY)
+
+    def test_a_dual_encoder_in_two_pieces_is_the_same_to_the_byte(self):
+        self.check_pieces(self.write_pairs("rows.tsv", 80), [*MATCH, "--interaction", "nli"])
 
     def test_a_language_model_in_two_pieces_is_the_same_to_the_byte(self):
         self.check_pieces(self.write_text("text.txt", 3000), LANGUAGE)

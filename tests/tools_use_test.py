@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import re
+import subprocess
+import sys
 import unittest
 
-from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SMALL_MODEL, main
+from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SMALL_MODEL, main
 
 
 class Help(CommandTest):
@@ -128,6 +130,61 @@ class Classify(CommandTest):
         self.assertEqual(tensors["blocks.0.attention.q.weight"], {"name": "blocks.0.attention.q.weight",
                                                                   "dtype": "float32", "shape": [16, 16]})
         self.assertIn("step", info["metadata"])
+
+
+class Match(CommandTest):
+    def test_pairs_are_learnt_scored_and_told_apart(self):
+        self.write_pairs("pairs.tsv", 600)
+        result = self.run_json("train", "--data", "pairs.tsv", *MATCH, "--pooling", "mean", "--interaction", "nli",
+                               "--steps", 300, "--eval-every", 100, "--learning-rate", 0.01, "--out", "run")
+        self.assertGreaterEqual(result["best"]["accuracy"], 0.95)
+        self.assertIn("most frequent class", result["baselines"])
+        self.assertGreaterEqual(result["padded_to_max_length"], result["padded_to_longest"])
+        report = self.read("run/report.html").decode()
+        self.assertIn("A dual encoder with kernel attention", report)
+        self.assertIn(" | ", report)
+
+        self.write_pairs("new.tsv", 200, seed=2)
+        score = self.run_json("eval", "--run", "run", "--data", "new.tsv")
+        self.assertEqual(score["rows"], 200)
+        self.assertGreaterEqual(score["accuracy"], 0.95)
+        self.assertLess(score["majority_accuracy"], 0.75)
+
+        lines = self.run_command("predict", "--run", "run", input=b"red cat\tcat seven\ncat blue\toak\n").stdout
+        self.assertEqual([line.split(b"\t")[0] for line in lines.splitlines()], [b"yes", b"no"])
+        self.write("texts.txt", "red cat\tcat seven\ncat blue\toak\n")
+        self.assertEqual(self.run_command("predict", "--run", "run", "texts.txt").stdout, lines)
+        answers = self.run_json("predict", "--run", "run", "new.tsv")["predictions"]
+        self.assertEqual(len(answers), 200)
+
+    def test_a_text_longer_than_the_model_is_cut_on_either_side(self):
+        self.write_pairs("pairs.tsv", 40)
+        self.run_command("train", "--data", "pairs.tsv", *MATCH, "--steps", 1, "--out", "run")
+        self.write("long.tsv", "one\tother\tsame\n" + "cat " * 100 + "\t" + "oak " * 20 + "\tno\ncat\tcat\tyes\n")
+        score = self.run_json("eval", "--run", "run", "--data", "long.tsv")
+        self.assertEqual((score["rows"], score["truncated"]), (2, 2))
+
+
+class MakePairs(CommandTest):
+    SCRIPT = pathlib.Path(__file__).resolve().parent.parent / "scripts/make-pairs"
+
+    def make(self, *arguments):
+        return subprocess.run([sys.executable, self.SCRIPT, *arguments], cwd=self.folder, capture_output=True, text=True)
+
+    def test_every_line_comes_with_its_own_and_with_another(self):
+        self.write("first.txt", "".join(f"first {i}\n" for i in range(50)))
+        self.write("second.txt.gz", "".join(f"second\t{i}\n" for i in range(50)))
+        rows = [line.split("\t") for line in self.make("first.txt", "second.txt.gz").stdout.splitlines()]
+        self.assertEqual(rows[0], ["first", "second", "label"])
+        numbers = [(int(first.split()[1]), int(second.split()[1]), label) for first, second, label in rows[1:]]
+        same = [row for row in numbers if row[2] == "same"]
+        other = [row for row in numbers if row[2] == "other"]
+        self.assertEqual(sorted(same), [(i, i, "same") for i in range(50)])
+        self.assertTrue(all(i != j for i, j, _ in other))
+        for side in (0, 1):
+            self.assertEqual(sorted(row[side] for row in other), list(range(50)))
+        self.write("short.txt", "one\n")
+        self.assertIn("50 and 1 lines, equally many", self.make("first.txt", "short.txt").stderr)
 
 
 class Options(CommandTest):

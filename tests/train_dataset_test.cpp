@@ -21,10 +21,11 @@ std::vector<TextRow> some_rows() {
 TEST_CASE("rows become ids and classes; what is cut is counted, and a text without a word still has a token") {
   RunConfig config;
   config.tokeniser = "word";
+  config.max_length = 3;
   const auto rows = some_rows();
   const Tokeniser tokeniser = build_tokeniser(config, rows);
   const Labels labels = build_labels(rows);
-  const ClassifyData data = encode_rows(rows, tokeniser, &labels, 3, "rows.tsv");
+  const ClassifyData data = encode_rows(rows, config, tokeniser, &labels, "rows.tsv");
   CHECK(data.lengths() == std::vector<std::int64_t>{2, 1, 3});
   CHECK(data.labels == std::vector<std::int64_t>{0, 1, 0});
   CHECK(data.sequences[1][0] == Tokeniser::padding_id);
@@ -36,17 +37,33 @@ TEST_CASE("a second column of text is read after the first, and its words are in
   RunConfig config;
   config.tokeniser = "word";
   const auto rows = some_rows();
-  const ClassifyData data = encode_rows(rows, build_tokeniser(config, rows), nullptr, 100, "rows.tsv");
+  const ClassifyData data = encode_rows(rows, config, build_tokeniser(config, rows), nullptr, "rows.tsv");
   CHECK(text_of(rows[2]) == "two three four five six");
   CHECK(data.sequences[2].size() == 5);
   CHECK(data.sequences[2].back() != Tokeniser::unknown_id);
   CHECK(data.labels.empty());
 }
 
+TEST_CASE("the two texts of a pair are two sequences, each cut to the model's length, and both count as tokens") {
+  RunConfig config;
+  config.task = "match";
+  config.tokeniser = "word";
+  config.max_length = 3;
+  const auto rows = some_rows();
+  const ClassifyData data = encode_rows(rows, config, build_tokeniser(config, rows), nullptr, "rows.tsv");
+  REQUIRE(data.second_sequences.size() == 3);
+  CHECK(data.sequences[2].size() == 3);
+  CHECK(data.second_sequences[2].size() == 1);
+  CHECK(data.second_sequences[2][0] != Tokeniser::unknown_id);
+  CHECK(data.second_sequences[0] == std::vector<std::int64_t>{Tokeniser::padding_id});
+  CHECK(data.lengths() == std::vector<std::int64_t>{3, 2, 4});
+  CHECK(data.truncated == 1);
+}
+
 TEST_CASE("a label outside the classes is named with its file and line") {
   const auto rows = some_rows();
   const Labels labels = Labels::of({"a", "c"});
-  const std::string error = error_of([&] { (void)encode_rows(rows, Tokeniser::bytes(), &labels, 9, "rows.tsv"); });
+  const std::string error = error_of([&] { (void)encode_rows(rows, {}, Tokeniser::bytes(), &labels, "rows.tsv"); });
   CHECK(contains(error, "rows.tsv: line 2"));
   CHECK(contains(error, "\"b\""));
 }
@@ -71,7 +88,7 @@ TEST_CASE("a text is split into training and validation at the right byte") {
   CHECK(load_text(config).valid == "abc");
 }
 
-TEST_CASE("a fingerprint notices a changed id, a changed label and a moved border") {
+TEST_CASE("a fingerprint notices a changed id, a changed label, a moved border and another second text") {
   ClassifyData data;
   data.sequences = {{1, 2}, {3}};
   data.labels = {0, 1};
@@ -83,6 +100,12 @@ TEST_CASE("a fingerprint notices a changed id, a changed label and a moved borde
   data.labels = {0, 1};
   data.sequences = {{1}, {2, 3}};
   CHECK(data.fingerprint() != before);
+  data.sequences = {{1, 2}, {3}};
+  data.second_sequences = {{4}, {5}};
+  const std::string of_pairs = data.fingerprint();
+  CHECK(of_pairs != before);
+  data.second_sequences = {{5}, {4}};
+  CHECK(data.fingerprint() != of_pairs);
 
   // The published test vector of FNV-1a.
   Fingerprint fingerprint;

@@ -27,6 +27,15 @@ RunConfig small_config() {
 
 const RunVocabulary vocabulary = {Tokeniser::bytes(), Labels::of({"a", "b", "c"})};
 
+using Texts = std::vector<std::vector<std::int64_t>>;
+
+ClassifyData rows_of(const Texts& texts, const Texts& others) {
+  ClassifyData data;
+  data.sequences = texts;
+  data.second_sequences = others;
+  return data;
+}
+
 // Initial models are alike for all inputs; this makes them answer differently.
 template <class Model>
 Model unlike(Model model) {
@@ -39,20 +48,32 @@ Model unlike(Model model) {
 
 }  // namespace
 
-TEST_CASE("class probabilities sum to one and come in the order of the sequences") {
-  const auto model = unlike(build_classifier(small_config(), vocabulary));
-  const std::vector<std::vector<std::int64_t>> sequences = {{5, 6, 7, 8, 9}, {1}, {2, 3}, {250}};
-  const auto together = class_probabilities(model, sequences);
-  REQUIRE(together.size() == 4);
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    const auto alone = class_probabilities(model, {sequences[i]});
-    double sum = 0;
-    for (std::size_t c = 0; c < 3; ++c) {
-      CHECK(together[i][c] == doctest::Approx(alone[0][c]).epsilon(1e-4));
-      sum += together[i][c];
+TEST_CASE("class probabilities sum to one and come in the order of the rows, of texts and of pairs") {
+  const Texts texts = {{5, 6, 7, 8, 9}, {1}, {2, 3}, {250}}, others = {{4}, {1, 1, 1}, {7, 8, 9, 10, 11}, {2}};
+  for (const char* task : {"classify", "match"}) {
+    RunConfig config = small_config();
+    config.task = task;
+    const auto model = unlike(build_classifier(config, vocabulary));
+    const bool pairs = config.task == "match";
+    const auto together = class_probabilities(model, rows_of(texts, pairs ? others : Texts{}));
+    REQUIRE(together.size() == 4);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto alone = class_probabilities(model, rows_of({texts[i]}, pairs ? Texts{others[i]} : Texts{}));
+      double sum = 0;
+      for (std::size_t c = 0; c < 3; ++c) {
+        CHECK(together[i][c] == doctest::Approx(alone[0][c]).epsilon(1e-4));
+        sum += together[i][c];
+      }
+      CHECK(sum == doctest::Approx(1));
     }
-    CHECK(sum == doctest::Approx(1));
   }
+}
+
+TEST_CASE("a model that compares two texts refuses rows of one") {
+  RunConfig config = small_config();
+  config.task = "match";
+  const auto model = build_classifier(config, vocabulary);
+  CHECK(contains(error_of([&] { (void)class_probabilities(model, rows_of({{1}}, {})); }), "the model compares two"));
 }
 
 TEST_CASE("accuracy and loss of a classifier are those of its probabilities") {
@@ -60,7 +81,7 @@ TEST_CASE("accuracy and loss of a classifier are those of its probabilities") {
   ClassifyData data;
   data.sequences = {{1, 2}, {3}, {4, 5, 6}, {7}};
   data.labels = {0, 1, 2, 1};
-  const auto probabilities = class_probabilities(model, data.sequences);
+  const auto probabilities = class_probabilities(model, data);
   double loss = 0, right = 0;
   for (std::size_t i = 0; i < 4; ++i) {
     const auto& row = probabilities[i];

@@ -42,15 +42,14 @@ Json eval_classifier(const EvalCommand& command, const TrainedRun& run) {
   RunConfig config = run.config;
   command.table->override_in(config);
   const std::vector<TextRow> rows = read_text_table(command.data, table_options(config));
-  const ClassifyData data =
-      encode_rows(rows, run.vocabulary.tokeniser, &*run.vocabulary.labels, config.max_length, command.data);
+  const ClassifyData data = encode_rows(rows, config, run.vocabulary.tokeniser, &*run.vocabulary.labels, command.data);
   const Evaluation result = evaluate_classifier(load_classifier(run, command.weights), data);
 
   Json json = {{"rows", data.size()}, {"truncated", data.truncated}, {"loss", result.loss}};
   json["accuracy"] = result.accuracy.value();
   json.update(baselines_of(rows, config.tokeniser == "listops"));
   std::cout << grouped_text(data.size()) << " rows";
-  if (data.truncated > 0) std::cout << ", of which " << grouped_text(data.truncated) << " were cut to max_length";
+  if (data.truncated > 0) std::cout << "; " << grouped_text(data.truncated) << " texts were cut to max_length";
   std::cout << "\nloss " << fixed_text(result.loss, 4) << "\n";
   print_share("accuracy ", json, "accuracy");
   print_share("most frequent class of these rows ", json, "majority_accuracy");

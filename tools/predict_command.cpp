@@ -1,4 +1,4 @@
-// lintel predict: what a trained classifier says of texts.
+// lintel predict: what a trained classifier says of texts, or of pairs of them.
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -24,15 +24,17 @@ struct PredictCommand {
   std::unique_ptr<SettingOptions> table;
 };
 
-// Standard input and .txt files have a text in each line; other files are tables like the run's own, labels or not.
+// Standard input and .txt files have a text in each line, or two with a tab between them; other files are tables like
+// the run's own, labels or not.
 TableOptions options_of_input(const PredictCommand& command, const RunConfig& trained) {
   RunConfig config = trained;
   const bool has_lines = command.file == "-" || table_format_of(command.file) == TableFormat::lines;
   if (has_lines) {
-    config.format = "lines";
+    const bool pairs = config.task == "match";
+    config.format = pairs ? "tsv" : "lines";
     config.header = false;
     config.text_column = "1";
-    config.second_text_column = "";
+    config.second_text_column = pairs ? "2" : "";
   }
   command.table->override_in(config);
   TableOptions options = table_options(config);
@@ -51,12 +53,12 @@ Json json_of(const std::vector<double>& probabilities, std::size_t best, const L
 int run_predict(const PredictCommand& command) {
   use_threads(command.threads);
   const TrainedRun run = open_run(command.run);
-  const models::Classifier model = load_classifier(run, command.weights);
+  const RowClassifier model = load_classifier(run, command.weights);
   const auto rows = read_text_table(command.file, options_of_input(command, run.config));
-  const ClassifyData data = encode_rows(rows, run.vocabulary.tokeniser, nullptr, run.config.max_length, command.file);
+  const ClassifyData data = encode_rows(rows, run.config, run.vocabulary.tokeniser, nullptr, command.file);
 
   Json json = {{"predictions", Json::array()}};
-  for (const std::vector<double>& probabilities : class_probabilities(model, data.sequences)) {
+  for (const std::vector<double>& probabilities : class_probabilities(model, data)) {
     const auto best =
         static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
     const Labels& labels = *run.vocabulary.labels;
@@ -71,11 +73,13 @@ int run_predict(const PredictCommand& command) {
 
 void add_predict_command(CLI::App& app, Action& action) {
   auto command = std::make_shared<PredictCommand>();
-  CLI::App& predict =
-      *app.add_subcommand("predict", "Print the likeliest class of each text, a tab, and its probability");
+  CLI::App& predict = *app.add_subcommand(
+      "predict", "Print the likeliest class of each text or pair of texts, a tab, and its probability");
   predict.add_option("--run", command->run, "folder of the run")->required();
   predict
-      .add_option("file", command->file, "a table with texts, a .txt file of one text a line, or - for standard input")
+      .add_option("file", command->file,
+                  "a table with texts, a .txt file of one text a line (for pairs, two with a tab between), or - for "
+                  "standard input")
       ->capture_default_str();
   predict.add_option("--weights", command->weights, "best, last, or a safetensors file")->capture_default_str();
   add_threads_option(predict, command->threads);

@@ -27,12 +27,11 @@ models::TransformerOptions transformer_options(const RunConfig& config) {
           .bias_free = config.bias_free};
 }
 
-}  // namespace
-
-models::Classifier build_classifier(const RunConfig& config, const RunVocabulary& vocabulary) {
-  models::ClassifierConfig model;
+// What all models have.
+template <class ModelConfig>
+ModelConfig model_config(const RunConfig& config, const RunVocabulary& vocabulary) {
+  ModelConfig model;
   model.vocab = vocabulary.tokeniser.vocabulary_size();
-  model.classes = vocabulary.labels.value().size();
   model.max_length = config.max_length;
   model.hidden = config.hidden;
   model.mlp = config.mlp;
@@ -40,23 +39,32 @@ models::Classifier build_classifier(const RunConfig& config, const RunVocabulary
   model.blocks = config.blocks;
   model.attention = attention_config(config);
   model.dropout = config.dropout;
-  model.pooling = config.pooling;
   model.options = transformer_options(config);
+  return model;
+}
+
+template <class ModelConfig>
+ModelConfig classifier_config(const RunConfig& config, const RunVocabulary& vocabulary) {
+  auto model = model_config<ModelConfig>(config, vocabulary);
+  model.classes = vocabulary.labels.value().size();
+  model.pooling = config.pooling;
+  return model;
+}
+
+}  // namespace
+
+RowClassifier build_classifier(const RunConfig& config, const RunVocabulary& vocabulary) {
   Rng random = weight_random(config);
-  return models::Classifier(model, random);
+  if (config.task == "match") {
+    auto model = classifier_config<models::DualEncoderConfig>(config, vocabulary);
+    model.interaction = config.interaction;
+    return {models::DualEncoder(model, random)};
+  }
+  return {models::Classifier(classifier_config<models::ClassifierConfig>(config, vocabulary), random)};
 }
 
 models::LanguageModel build_language_model(const RunConfig& config, const RunVocabulary& vocabulary) {
-  models::LanguageModelConfig model;
-  model.vocab = vocabulary.tokeniser.vocabulary_size();
-  model.max_length = config.max_length;
-  model.hidden = config.hidden;
-  model.mlp = config.mlp;
-  model.heads = config.heads;
-  model.blocks = config.blocks;
-  model.attention = attention_config(config);
-  model.dropout = config.dropout;
-  model.options = transformer_options(config);
+  auto model = model_config<models::LanguageModelConfig>(config, vocabulary);
   model.tied_output = config.tied_output;
   Rng random = weight_random(config);
   return models::LanguageModel(model, random);

@@ -1,16 +1,16 @@
 // From the settings of a run to its model.
 #pragma once
 
-#include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
+#include <lintel/train/row_classifier.hpp>
 #include <lintel/train/run_config.hpp>
 #include <lintel/train/run_folder.hpp>
 
 namespace lintel::train {
 
-/// The classifier that `config` describes, with as many token rows and classes as `vocabulary` has. The initial weights
-/// are a function of the seed.
-models::Classifier build_classifier(const RunConfig& config, const RunVocabulary& vocabulary);
+/// The classifier or dual encoder that `config` describes, with as many token rows and classes as `vocabulary` has. The
+/// initial weights are a function of the seed.
+RowClassifier build_classifier(const RunConfig& config, const RunVocabulary& vocabulary);
 
 /// The language model that `config` describes.
 models::LanguageModel build_language_model(const RunConfig& config, const RunVocabulary& vocabulary);

@@ -4,7 +4,6 @@
 
 #include <lintel/nn/loss.hpp>
 #include <lintel/ops/elementwise.hpp>
-#include <lintel/ops/sequences.hpp>
 #include <lintel/train/evaluate.hpp>
 
 namespace lintel::train {
@@ -16,7 +15,7 @@ BatchOptions batch_options(const RunConfig& config) {
 
 }  // namespace
 
-ClassifyTask::ClassifyTask(const RunConfig& config, models::Classifier model, ClassifyData train, ClassifyData valid)
+ClassifyTask::ClassifyTask(const RunConfig& config, RowClassifier model, ClassifyData train, ClassifyData valid)
     : model_(std::move(model)),
       train_(std::move(train)),
       valid_(std::move(valid)),
@@ -26,13 +25,9 @@ ClassifyTask::ClassifyTask(const RunConfig& config, models::Classifier model, Cl
       max_length_(config.max_length) {}
 
 Tensor ClassifyTask::loss(const Items& items, const nn::Training& training) const {
-  std::vector<std::vector<std::int64_t>> sequences;
   std::vector<std::int64_t> classes;
-  for (const std::int64_t row : items) {
-    sequences.push_back(train_.sequences[static_cast<std::size_t>(row)]);
-    classes.push_back(train_.labels[static_cast<std::size_t>(row)]);
-  }
-  const Tensor logits = model_(pack(sequences), training);  // (rows, classes)
+  for (const std::int64_t row : items) classes.push_back(train_.labels[static_cast<std::size_t>(row)]);
+  const Tensor logits = model_(train_, items, training);  // (rows, classes)
   const Tensor labels(Shape{static_cast<std::int64_t>(items.size())}, classes);
   const Tensor loss = nn::cross_entropy(logits, labels, {.label_smoothing = label_smoothing_});
   return penalty_ > 0 ? loss + penalty_ * model_.orthogonality_penalty() : loss;
@@ -40,14 +35,18 @@ Tensor ClassifyTask::loss(const Items& items, const nn::Training& training) cons
 
 TokenCount ClassifyTask::count_tokens(const Items& items) const {
   TokenCount count;
-  std::int64_t longest = 0;
-  for (const std::int64_t row : items) {
-    const auto length = static_cast<std::int64_t>(train_.sequences[static_cast<std::size_t>(row)].size());
-    count.real += length;
-    longest = std::max(longest, length);
+  std::int64_t longest = 0, texts = 0;
+  for (const auto* const sequences : {&train_.sequences, &train_.second_sequences}) {
+    if (sequences->empty()) continue;
+    for (const std::int64_t row : items) {
+      const auto length = static_cast<std::int64_t>((*sequences)[static_cast<std::size_t>(row)].size());
+      count.real += length;
+      longest = std::max(longest, length);
+      ++texts;
+    }
   }
-  count.padded_to_longest = longest * static_cast<std::int64_t>(items.size());
-  count.padded_to_limit = max_length_ * static_cast<std::int64_t>(items.size());
+  count.padded_to_longest = longest * texts;
+  count.padded_to_limit = max_length_ * texts;
   return count;
 }
 

@@ -1,9 +1,8 @@
 // Learning to classify the rows of a table.
 #pragma once
 
-#include <lintel/models/classifier.hpp>
 #include <lintel/train/batching.hpp>
-#include <lintel/train/dataset.hpp>
+#include <lintel/train/row_classifier.hpp>
 #include <lintel/train/task.hpp>
 
 namespace lintel::train {
@@ -12,7 +11,7 @@ namespace lintel::train {
 class ClassifyTask : public Task {
  public:
   /// `valid` may have no rows.
-  ClassifyTask(const RunConfig& config, models::Classifier model, ClassifyData train, ClassifyData valid);
+  ClassifyTask(const RunConfig& config, RowClassifier model, ClassifyData train, ClassifyData valid);
 
   std::vector<NamedTensor> parameters() const override { return nn::named_parameters(model_); }
   std::int64_t steps_per_epoch() const override { return schedule_.batches_per_epoch(); }
@@ -23,7 +22,7 @@ class ClassifyTask : public Task {
   std::string fingerprint() const override { return train_.fingerprint(); }
 
  private:
-  models::Classifier model_;
+  RowClassifier model_;
   ClassifyData train_, valid_;
   BatchSchedule schedule_;
   double label_smoothing_, penalty_;

@@ -12,12 +12,16 @@ namespace lintel::train {
 std::vector<std::int64_t> ClassifyData::lengths() const {
   std::vector<std::int64_t> lengths;
   for (const auto& sequence : sequences) lengths.push_back(static_cast<std::int64_t>(sequence.size()));
+  for (std::size_t i = 0; i < second_sequences.size(); ++i) {
+    lengths[i] += static_cast<std::int64_t>(second_sequences[i].size());
+  }
   return lengths;
 }
 
 std::string ClassifyData::fingerprint() const {
   Fingerprint fingerprint;
   for (const auto& sequence : sequences) fingerprint.add(sequence);
+  for (const auto& sequence : second_sequences) fingerprint.add(sequence);
   fingerprint.add(labels);
   return fingerprint.hex();
 }
@@ -69,18 +73,30 @@ std::vector<std::int64_t> encode_text(const std::string& text, const Tokeniser& 
   return ids;
 }
 
-ClassifyData encode_rows(const std::vector<TextRow>& rows, const Tokeniser& tokeniser, const Labels* labels,
-                         std::int64_t max_length, const std::string& name) {
+namespace {
+
+// The ids of one text of a row of `data`, which counts what is cut.
+std::vector<std::int64_t> encode_cut(const std::string& text, const Tokeniser& tokeniser, std::int64_t max_length,
+                                     ClassifyData& data) {
+  std::vector<std::int64_t> ids = encode_text(text, tokeniser, 0);
+  const std::int64_t excess = static_cast<std::int64_t>(ids.size()) - max_length;
+  if (excess > 0) {
+    ids.resize(static_cast<std::size_t>(max_length));
+    ++data.truncated;
+    data.dropped_tokens += excess;
+  }
+  return ids;
+}
+
+}  // namespace
+
+ClassifyData encode_rows(const std::vector<TextRow>& rows, const RunConfig& config, const Tokeniser& tokeniser,
+                         const Labels* labels, const std::string& name) {
   ClassifyData data;
+  const bool pairs = config.task == "match";
   for (const TextRow& row : rows) {
-    data.sequences.push_back(encode_text(text_of(row), tokeniser, 0));
-    auto& sequence = data.sequences.back();
-    const std::int64_t excess = static_cast<std::int64_t>(sequence.size()) - max_length;
-    if (excess > 0) {
-      sequence.resize(static_cast<std::size_t>(max_length));
-      ++data.truncated;
-      data.dropped_tokens += excess;
-    }
+    data.sequences.push_back(encode_cut(pairs ? row.text : text_of(row), tokeniser, config.max_length, data));
+    if (pairs) data.second_sequences.push_back(encode_cut(row.second_text, tokeniser, config.max_length, data));
     if (labels == nullptr) continue;
     try {
       data.labels.push_back(labels->index(row.label));

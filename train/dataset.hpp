@@ -12,14 +12,16 @@
 
 namespace lintel::train {
 
-/// Rows to classify. `sequences`, `labels` and rows of the file correspond.
+/// Rows to classify. `sequences`, `second_sequences`, `labels` and rows of the file correspond.
 struct ClassifyData {
-  std::vector<std::vector<std::int64_t>> sequences;  ///< none is empty
-  std::vector<std::int64_t> labels;                  ///< class indices; empty when the rows have none
-  std::int64_t truncated = 0;                        ///< rows cut to the model's length
-  std::int64_t dropped_tokens = 0;                   ///< tokens that this cost
+  std::vector<std::vector<std::int64_t>> sequences;         ///< none is empty
+  std::vector<std::vector<std::int64_t>> second_sequences;  ///< the other text of each row; empty when rows have one
+  std::vector<std::int64_t> labels;                         ///< class indices; empty when the rows have none
+  std::int64_t truncated = 0;                               ///< texts cut to the model's length
+  std::int64_t dropped_tokens = 0;                          ///< tokens that this cost
 
   std::int64_t size() const { return static_cast<std::int64_t>(sequences.size()); }
+  /// The tokens of each row, of both its texts where there are two.
   std::vector<std::int64_t> lengths() const;
   std::string fingerprint() const;
 };
@@ -33,7 +35,7 @@ struct TextData {
 /// Where `config` says that a table keeps its text and labels.
 TableOptions table_options(const RunConfig& config);
 
-/// What is read of a row: its text and, if a second column is read, a space and that.
+/// What is read of a row as one text: its text and, if a second column is read, a space and that.
 std::string text_of(const TextRow& row);
 
 /// The number of items, of `count` in file order, that are trained on; the rest is held out. At least one of each where
@@ -50,10 +52,10 @@ Labels build_labels(const std::vector<TextRow>& rows);
 /// has a place to read.
 std::vector<std::int64_t> encode_text(const std::string& text, const Tokeniser& tokeniser, std::int64_t max_length);
 
-/// `rows` of the file `name` as ids and, where `labels` is given, classes. Throws `Error`, naming file and line, for a
-/// label that `labels` does not have.
-ClassifyData encode_rows(const std::vector<TextRow>& rows, const Tokeniser& tokeniser, const Labels* labels,
-                         std::int64_t max_length, const std::string& name);
+/// `rows` of the file `name` as ids and, where `labels` is given, classes. `config` says how long a text may be, and
+/// whether a row is one text or a pair. Throws `Error`, naming file and line, for a label that `labels` does not have.
+ClassifyData encode_rows(const std::vector<TextRow>& rows, const RunConfig& config, const Tokeniser& tokeniser,
+                         const Labels* labels, const std::string& name);
 
 /// Reads the training text and the validation text of `config`, or holds out the end of the first. Throws `Error` if a
 /// file cannot be read, is empty or not UTF-8, or a part is shorter than two bytes.

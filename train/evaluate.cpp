@@ -14,20 +14,11 @@ namespace {
 // Enough to keep every core busy, little enough to stay in the caches.
 constexpr std::int64_t tokens_at_once = 8192;
 
-std::vector<std::int64_t> lengths_of(const std::vector<std::vector<std::int64_t>>& sequences) {
-  std::vector<std::int64_t> lengths;
-  for (const auto& sequence : sequences) lengths.push_back(static_cast<std::int64_t>(sequence.size()));
-  return lengths;
-}
-
-// Calls `take(i, row)` with the log-probabilities of the classes of sequence i, for every i.
+// Calls `take(i, row)` with the log-probabilities of the classes of row i, for every i.
 template <class Take>
-void for_each_log_probability(const models::Classifier& model, const std::vector<std::vector<std::int64_t>>& sequences,
-                              Take&& take) {
-  for (const auto& rows : evaluation_batches(lengths_of(sequences), 1, tokens_at_once)) {
-    std::vector<std::vector<std::int64_t>> chosen;
-    for (const std::int64_t row : rows) chosen.push_back(sequences[static_cast<std::size_t>(row)]);
-    const Tensor result = log_softmax(model(pack(chosen)));  // (rows, classes)
+void for_each_log_probability(const RowClassifier& model, const ClassifyData& data, Take&& take) {
+  for (const auto& rows : evaluation_batches(data.lengths(), 1, tokens_at_once)) {
+    const Tensor result = log_softmax(model(data, rows));  // (rows, classes)
     const std::size_t classes = static_cast<std::size_t>(result.size(1));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       take(static_cast<std::size_t>(rows[i]), result.values<float>().subspan(i * classes, classes));
@@ -37,20 +28,19 @@ void for_each_log_probability(const models::Classifier& model, const std::vector
 
 }  // namespace
 
-std::vector<std::vector<double>> class_probabilities(const models::Classifier& model,
-                                                     const std::vector<std::vector<std::int64_t>>& sequences) {
-  std::vector<std::vector<double>> probabilities(sequences.size());
-  for_each_log_probability(model, sequences, [&](std::size_t i, std::span<const float> log_probability) {
+std::vector<std::vector<double>> class_probabilities(const RowClassifier& model, const ClassifyData& data) {
+  std::vector<std::vector<double>> probabilities(data.sequences.size());
+  for_each_log_probability(model, data, [&](std::size_t i, std::span<const float> log_probability) {
     for (const float value : log_probability) probabilities[i].push_back(std::exp(static_cast<double>(value)));
   });
   return probabilities;
 }
 
-Evaluation evaluate_classifier(const models::Classifier& model, const ClassifyData& data) {
+Evaluation evaluate_classifier(const RowClassifier& model, const ClassifyData& data) {
   if (data.size() == 0) fail("evaluate: there are no rows");
   double loss = 0;
   std::int64_t right = 0;
-  for_each_log_probability(model, data.sequences, [&](std::size_t i, std::span<const float> log_probability) {
+  for_each_log_probability(model, data, [&](std::size_t i, std::span<const float> log_probability) {
     const auto label = static_cast<std::size_t>(data.labels[i]);
     loss -= static_cast<double>(log_probability[label]);
     const auto best = std::max_element(log_probability.begin(), log_probability.end());

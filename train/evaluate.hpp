@@ -5,20 +5,19 @@
 #include <string_view>
 #include <vector>
 
-#include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/train/dataset.hpp>
+#include <lintel/train/row_classifier.hpp>
 #include <lintel/train/task.hpp>
 #include <lintel/train/tokeniser.hpp>
 
 namespace lintel::train {
 
-/// The probability of every class for each of `sequences`, in their order.
-std::vector<std::vector<double>> class_probabilities(const models::Classifier& model,
-                                                     const std::vector<std::vector<std::int64_t>>& sequences);
+/// The probability of every class for each row of `data`, in their order.
+std::vector<std::vector<double>> class_probabilities(const RowClassifier& model, const ClassifyData& data);
 
 /// Mean cross entropy and accuracy on `data`, which has labels and at least one row.
-Evaluation evaluate_classifier(const models::Classifier& model, const ClassifyData& data);
+Evaluation evaluate_classifier(const RowClassifier& model, const ClassifyData& data);
 
 /// Mean cross entropy per token of `text`, cut into pieces of at most `length` tokens (two or more). A piece begins
 /// with the last token of the one before it, so that every token but the first is predicted once. Throws `Error` if

@@ -57,23 +57,24 @@ std::string summary_of(const ClassifyData& train, const ClassifyData& valid, con
                      grouped_text(vocabulary.tokeniser.vocabulary_size()) + " token ids";
   const std::int64_t truncated = train.truncated + valid.truncated;
   if (truncated > 0) {
-    text += "; " + grouped_text(truncated) + " rows were cut to the longest length, which dropped " +
+    text += "; " + grouped_text(truncated) + " texts were cut to the longest length, which dropped " +
             grouped_text(train.dropped_tokens + valid.dropped_tokens) + " tokens";
   }
   return text;
 }
 
 // `model` is a handle: it answers with the weights that it has when it is asked.
-std::vector<ReportExample> answer_examples(const models::Classifier& model, const RunVocabulary& vocabulary,
-                                           const Rows& rows, std::int64_t max_length) {
+std::vector<ReportExample> answer_examples(const RowClassifier& model, const RunConfig& config,
+                                           const RunVocabulary& vocabulary, const Rows& rows) {
   if (rows.empty()) return {};
-  const ClassifyData data = encode_rows(rows, vocabulary.tokeniser, nullptr, max_length, "");
-  const auto probabilities = class_probabilities(model, data.sequences);
+  const ClassifyData data = encode_rows(rows, config, vocabulary.tokeniser, nullptr, "");
+  const auto probabilities = class_probabilities(model, data);
   std::vector<ReportExample> examples;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto best = std::max_element(probabilities[i].begin(), probabilities[i].end());
     const std::string& answer = vocabulary.labels->name(best - probabilities[i].begin());
-    examples.push_back({text_of(rows[i]), rows[i].label, answer, *best});
+    const std::string input = config.task == "match" ? rows[i].text + " | " + rows[i].second_text : text_of(rows[i]);
+    examples.push_back({input, rows[i].label, answer, *best});
   }
   return examples;
 }
@@ -88,16 +89,16 @@ PreparedRun prepare_classifier(const RunConfig& config, std::optional<RunVocabul
          "\"; there is nothing to tell apart");
   }
   auto encode = [&](const Rows& part, const std::string& name) {
-    return encode_rows(part, vocabulary->tokeniser, &*vocabulary->labels, config.max_length, name);
+    return encode_rows(part, config, vocabulary->tokeniser, &*vocabulary->labels, name);
   };
   ClassifyData train = encode(rows.train, config.data);
   ClassifyData valid = encode(rows.valid, rows.valid_name);
 
   PreparedRun run{*vocabulary, nullptr, summary_of(train, valid, *vocabulary), baselines_of(config, rows), nullptr};
-  models::Classifier model = build_classifier(config, *vocabulary);
+  RowClassifier model = build_classifier(config, *vocabulary);
   rows.valid.resize(std::min(rows.valid.size(), most_examples));
-  run.examples = [model, vocabulary = *vocabulary, shown = rows.valid, max_length = config.max_length] {
-    return answer_examples(model, vocabulary, shown, max_length);
+  run.examples = [model, config, vocabulary = *vocabulary, shown = rows.valid] {
+    return answer_examples(model, config, vocabulary, shown);
   };
   run.task = std::make_unique<ClassifyTask>(config, std::move(model), std::move(train), std::move(valid));
   return run;

@@ -28,7 +28,7 @@ struct PreparedRun {
 /// resumed; without one, it is built from the training data. Throws `Error` for data that cannot be used.
 PreparedRun prepare_run(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
 
-/// `prepare_run` for the task "classify".
+/// `prepare_run` for the tasks "classify" and "match".
 PreparedRun prepare_classifier(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
 
 /// `prepare_run` for the task "lm".

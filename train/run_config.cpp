@@ -1,6 +1,5 @@
 #include <lintel/train/run_config.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -72,6 +71,8 @@ void check_setting(const Setting& setting, Number value) {
 
 }  // namespace
 
+bool classifies(const RunConfig& config) { return config.task == "classify" || config.task == "match"; }
+
 std::vector<std::string> setting_names() {
   std::vector<std::string> names;
   const RunConfig config;
@@ -118,9 +119,7 @@ void check(const RunConfig& config) {
   if (config.hidden % config.heads != 0) {
     fail("settings: hidden is a multiple of heads, got ", config.hidden, " and ", config.heads);
   }
-  static const std::vector<std::string> single = {"elu", "relu", "favor", "hedgehog"};
-  const bool is_single = std::find(single.begin(), single.end(), config.feature_map) != single.end();
-  if (config.attention == "kernel" && is_single && config.kernel_layers > 1) {
+  if (config.attention == "kernel" && !nn::feature_map_stacks(config.feature_map) && config.kernel_layers > 1) {
     fail("settings: kernel_layers is 1 for the feature map ", config.feature_map, ", got ", config.kernel_layers);
   }
   if (config.kv_heads > 0 && config.heads % config.kv_heads != 0) {
@@ -129,14 +128,21 @@ void check(const RunConfig& config) {
   if (config.positions == "rotary" && config.hidden / config.heads % 2 != 0) {
     fail("settings: rotary positions want an even hidden / heads, got ", config.hidden / config.heads);
   }
-  if (config.task == "classify" && config.tied_output) fail("settings: tied_output is for the task lm");
+  if (config.task == "match" && config.second_text_column.empty()) {
+    fail("settings: second_text_column is missing, the text that the task match compares with text_column");
+  }
+  if (config.task == "match" && config.format == "lines") {
+    fail("settings: the task match reads a table, and the format lines has one column");
+  }
+  if (config.task != "match" && config.interaction != "none") fail("settings: interaction is for the task match");
+  if (classifies(config) && config.tied_output) fail("settings: tied_output is for the task lm");
   if (config.batch_tokens == 0 && config.accumulate > config.batch) {
     fail("settings: a batch of ", config.batch, " cannot be cut into ", config.accumulate, " pieces");
   }
   if (config.task == "lm" && config.tokeniser != "byte") {
     fail("settings: the language model reads bytes, got the tokeniser ", config.tokeniser);
   }
-  if (config.task == "lm" && config.label_smoothing > 0) fail("settings: label_smoothing is for the task classify");
+  if (config.task == "lm" && config.label_smoothing > 0) fail("settings: label_smoothing is for tasks with classes");
 }
 
 void check_resumable(const RunConfig& original, const RunConfig& wanted) {

@@ -44,6 +44,7 @@ struct RunConfig {
   bool bias_free = false;
   bool tied_output = false;
   std::string pooling = "cls";
+  std::string interaction = "none";
   double dropout = 0;
 
   std::int64_t batch = 32;
@@ -67,6 +68,9 @@ struct RunConfig {
   std::int64_t log_every = 1;
   std::string out;
 };
+
+/// Whether the run sorts the rows of a table into classes: the tasks "classify" and "match".
+bool classifies(const RunConfig& config);
 
 /// The names of all settings.
 std::vector<std::string> setting_names();

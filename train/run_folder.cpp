@@ -38,7 +38,7 @@ RunConfig load_run_config(const RunFolder& folder) {
 
 RunVocabulary load_run_vocabulary(const RunFolder& folder, const RunConfig& config) {
   RunVocabulary vocabulary{Tokeniser::load(folder.tokeniser()), std::nullopt};
-  if (config.task == "classify") vocabulary.labels = Labels::load(folder.labels());
+  if (classifies(config)) vocabulary.labels = Labels::load(folder.labels());
   return vocabulary;
 }
 

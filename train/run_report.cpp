@@ -54,13 +54,15 @@ std::vector<ReportAccuracy> accuracies_of(const RunOutcome& outcome) {
 }  // namespace
 
 RunReport report_of_run(const RunConfig& config, const PreparedRun& run, const RunOutcome& outcome) {
-  const bool classify = config.task == "classify";
+  const bool classify = classifies(config);
   const auto log = read_run_log(outcome.folder.log());
   RunReport report;
   report.title = outcome.folder.root().filename().string();
   if (report.title.empty()) report.title = outcome.folder.root().string();
-  report.summary = (classify ? "A classifier with " : "A language model with ") + config.attention +
-                   " attention, trained on " + run.summary + ".";
+  report.summary = (config.task == "match" ? "A dual encoder with "
+                    : classify             ? "A classifier with "
+                                           : "A language model with ") +
+                   config.attention + " attention, trained on " + run.summary + ".";
   report.figures = figures_of(outcome);
   report.training_loss = curve(log, "loss");
   report.validation_loss = curve(log, "validation_loss");

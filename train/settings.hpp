@@ -45,7 +45,8 @@ namespace settings_detail {
 
 template <class Config, class Function>
 void visit_data(Config& c, Function&& f) {
-  f(Setting{"task", "what to learn: the class of a row, or the next byte of a text"}.one_of({"classify", "lm"}),
+  f(Setting{"task", "what to learn: the class of a row, the class of its two texts, or the next byte of a text"}.one_of(
+        {"classify", "match", "lm"}),
     c.task);
   f(Setting{"data", "training file, plain or .gz"}.changeable(), c.data);
   f(Setting{"valid", "validation file; none: the end of the training file is held out"}.changeable(), c.valid);
@@ -56,7 +57,8 @@ void visit_data(Config& c, Function&& f) {
     c.format);
   f(Setting{"header", "the first row of a table names its columns"}, c.header);
   f(Setting{"text_column", "number, from 1, or name of the column to read"}, c.text_column);
-  f(Setting{"second_text_column", "a column to append to the text; none: no other"}, c.second_text_column);
+  f(Setting{"second_text_column", "a column to append to the text, or to compare with it in the task match"},
+    c.second_text_column);
   f(Setting{"label_column", "number, from 1, or name of the column to predict"}, c.label_column);
   f(Setting{"tokeniser", "how text becomes tokens; word: lower case, split at all but a-z and 0-9"}.one_of(
         {"byte", "word", "whitespace", "listops"}),
@@ -73,7 +75,7 @@ void visit_model(Config& c, Function&& f) {
         {"kernel", "softmax"}),
     c.attention);
   f(Setting{"feature_map", "of kernel attention"}.one_of(nn::feature_map_kinds()), c.feature_map);
-  f(Setting{"kernel_layers", "layers of the feature map; one for elu, relu, favor and hedgehog"}.between(1, 64),
+  f(Setting{"kernel_layers", "layers of the feature map; fixed maps and hedgehog have one"}.between(1, 64),
     c.kernel_layers);
   f(Setting{"kernel_bias", "biases in the feature map"}, c.kernel_bias);
   f(Setting{"kernel_dropout", "dropout in front of every layer of the feature map"}.between(0, 0.99), c.kernel_dropout);
@@ -96,6 +98,9 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"tied_output", "the language model's output is its table of tokens"}, c.tied_output);
   f(Setting{"pooling", "what is classified: a learned first token or the mean of all"}.one_of({"cls", "mean"}),
     c.pooling);
+  f(Setting{"interaction", "what the task match compares beside the two vectors; nli: their product and difference"}
+        .one_of({"none", "nli"}),
+    c.interaction);
   f(Setting{"dropout", "dropout in the feed-forward layers"}.between(0, 0.99), c.dropout);
 }
 

@@ -12,11 +12,11 @@ TrainedRun open_run(const std::string& path) {
   return {folder, config, load_run_vocabulary(folder, config)};
 }
 
-models::Classifier load_classifier(const TrainedRun& run, const std::string& weights) {
+RowClassifier load_classifier(const TrainedRun& run, const std::string& weights) {
   if (!run.classifies()) {
     fail("run: ", run.folder.root().string(), " holds a language model, and a classifier is wanted");
   }
-  models::Classifier model = build_classifier(run.config, run.vocabulary);
+  RowClassifier model = build_classifier(run.config, run.vocabulary);
   load_weights(run.folder.weights(weights), nn::named_parameters(model));
   return model;
 }

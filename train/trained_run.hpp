@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include <lintel/models/classifier.hpp>
 #include <lintel/models/language_model.hpp>
+#include <lintel/train/row_classifier.hpp>
 #include <lintel/train/run_config.hpp>
 #include <lintel/train/run_folder.hpp>
 
@@ -16,7 +16,7 @@ struct TrainedRun {
   RunConfig config;
   RunVocabulary vocabulary;
 
-  bool classifies() const { return config.task == "classify"; }
+  bool classifies() const { return train::classifies(config); }
 };
 
 /// Reads the run in the folder `path`. Throws `Error` if there is none or a file of it is damaged.
@@ -24,7 +24,7 @@ TrainedRun open_run(const std::string& path);
 
 /// The classifier of `run` with the weights called `weights` (see `RunFolder::weights`). Throws `Error` if the run is
 /// not of a classifier, or the weights are missing, damaged or of another model.
-models::Classifier load_classifier(const TrainedRun& run, const std::string& weights);
+RowClassifier load_classifier(const TrainedRun& run, const std::string& weights);
 
 /// The language model of `run`; as `load_classifier`.
 models::LanguageModel load_language_model(const TrainedRun& run, const std::string& weights);

@@ -130,6 +130,10 @@ def main():
         for pooling in ("cls", "mean"):
             config = SIZES | attention | {"task": "classifier", "pooling": pooling}
             passed.append(compare_model(executable, f"classifier {pooling} {described}", reference.Classifier, config))
+        for interaction in ("none", "nli"):
+            config = SIZES | attention | {"task": "dual_encoder", "interaction": interaction}
+            passed.append(compare_model(executable, f"dual encoder {interaction} {described}", reference.DualEncoder,
+                                        config))
         config = SIZES | attention | {"task": "language_model"}
         passed.append(compare_model(executable, f"language model {described}", reference.LanguageModel, config))
     adamw = {"task": "adamw", "steps": 5, "learning_rate": 0.05, "weight_decay": 0.1}

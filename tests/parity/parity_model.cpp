@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <lintel/autograd/tape.hpp>
 #include <lintel/models/classifier.hpp>
+#include <lintel/models/dual_encoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/nn/loss.hpp>
 #include <lintel/nn/optimiser.hpp>
@@ -85,6 +86,34 @@ std::vector<NamedTensor> run_classifier(const Input& input) {
   });
 }
 
+/// The sequences of a batch from the last to the first.
+Packed reversed(const Packed& tokens) {
+  const auto ids = tokens.ids.values<std::int64_t>(), offsets = tokens.offsets.values<std::int64_t>();
+  std::vector<std::vector<std::int64_t>> sequences;
+  for (std::size_t i = offsets.size() - 1; i > 0; --i) {
+    sequences.emplace_back(ids.begin() + offsets[i - 1], ids.begin() + offsets[i]);
+  }
+  return pack(sequences);
+}
+
+std::vector<NamedTensor> run_dual_encoder(const Input& input) {
+  Rng rng(1);
+  const models::DualEncoder model({.vocab = input.number("vocab"),
+                                   .classes = input.number("classes"),
+                                   .max_length = input.number("max_length"),
+                                   .hidden = input.number("hidden"),
+                                   .mlp = input.number("mlp"),
+                                   .heads = input.number("heads"),
+                                   .blocks = input.number("blocks"),
+                                   .attention = attention_of(input),
+                                   .interaction = input.text("interaction")},
+                                  rng);
+  return run_model(input, model, [&](const models::DualEncoder& dual_encoder) {
+    const Tensor logits = dual_encoder(input.tokens(), reversed(input.tokens()));
+    return std::pair{logits, nn::cross_entropy(logits, input.tensor("batch.labels"))};
+  });
+}
+
 std::vector<NamedTensor> run_language_model(const Input& input) {
   Rng rng(1);
   const models::LanguageModel model({.vocab = input.number("vocab"),
@@ -118,6 +147,7 @@ std::vector<NamedTensor> run_steps(const Input& input, const std::vector<NamedTe
 std::vector<NamedTensor> run(const Input& input) {
   const std::string& task = input.text("task");
   if (task == "classifier") return run_classifier(input);
+  if (task == "dual_encoder") return run_dual_encoder(input);
   if (task == "language_model") return run_language_model(input);
   const std::vector<NamedTensor> parameters = input.below("start.");
   const double weight_decay = input.real("weight_decay");

@@ -150,6 +150,39 @@ class Classifier(Model):
         return logits, functional.cross_entropy(logits, labels)
 
 
+class PairHead(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        vectors = 4 if config["interaction"] == "nli" else 2
+        self.dense1 = nn.Linear(vectors * config["hidden"], config["mlp"])
+        self.dense2 = nn.Linear(config["mlp"], config["mlp"] // 2)
+        self.out = nn.Linear(config["mlp"] // 2, config["classes"])
+
+    def forward(self, seen):
+        return self.out(functional.relu(self.dense2(functional.relu(self.dense1(seen)))))
+
+
+class DualEncoder(nn.Module):
+    """Sequence i of a batch is compared with sequence i from its end."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.embedding = Embedding(config, cls=True)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config["blocks"]))
+        self.head = PairHead(config)
+        self.interaction = config["interaction"]
+
+    def logits_and_loss(self, ids, offsets, labels):
+        x, offsets = self.embedding(ids, offsets)
+        for block in self.blocks:
+            x = block(x, offsets, False)
+        first = torch.stack([x[begin] for begin in offsets[:-1]])
+        second = first.flip(0)
+        seen = [first, second] + ([first * second, first - second] if self.interaction == "nli" else [])
+        logits = self.head(torch.cat(seen, -1))
+        return logits, functional.cross_entropy(logits, labels)
+
+
 class LanguageModel(Model):
     def __init__(self, config):
         super().__init__(config, cls=False)

@@ -1,0 +1,15 @@
+#include <lintel/autograd/tape.hpp>
+#include <lintel/models/sequence_encoder.hpp>
+
+namespace lintel::models {
+
+Tensor SequenceEncoder::pooled(const EmbeddedTokens& embedded, const std::optional<nn::Training>& training) const {
+  const Sequences& sequences = embedded.sequences;
+  const Tensor x = nn::apply_blocks(blocks, embedded.vectors, sequences, false, training);
+  const LayerScope scope("pooling");
+  auto normed = [&](const Tensor& rows) { return norm ? (*norm)(rows) : rows; };
+  // The norm works row by row, so CLS rows can be taken before it.
+  return pooling == "cls" ? normed(first_vectors({x, sequences})) : segment_mean(normed(x), sequences);
+}
+
+}  // namespace lintel::models
