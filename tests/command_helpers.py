@@ -69,6 +69,12 @@ class CommandTest(unittest.TestCase):
             lines.append(f"{label}\t{' '.join(text)}\n")
         return self.write(name, "".join(lines))
 
+    def spelt_words(self, count, seed=1):
+        """Words of one to four letters, and the same in capital letters with a space between."""
+        chance = random.Random(seed)
+        words = ["".join(chance.choices("abcd", k=chance.randint(1, 4))) for _ in range(count)]
+        return words, [" ".join(word.upper()) for word in words]
+
     def write_text(self, name, size):
         chance = random.Random(2)
         text = ""
@@ -81,6 +87,7 @@ class CommandTest(unittest.TestCase):
 SMALL_MODEL = ["--hidden", 16, "--heads", 2, "--blocks", 1, "--mlp", 32, "--max-length", 16]
 CLASSIFY = ["--label-column", 1, "--text-column", 2, "--tokeniser", "word", *SMALL_MODEL]
 LANGUAGE = ["--task", "lm", *SMALL_MODEL]
+SEQ2SEQ = ["--task", "seq2seq", "--target-tokeniser", "whitespace", *SMALL_MODEL]
 
 
 def main():

@@ -52,6 +52,19 @@ class CommandLine(CommandTest):
         self.assertIn("out is missing", self.error_of("train", "--data", "rows.tsv"))
         self.assertIn("--run", self.error_of("eval", "--data", "rows.tsv"))
 
+    def test_pairs_that_are_incomplete_or_given_twice(self):
+        self.write("a", "x\ny\n")
+        self.write("b", "x\n")
+        pairs = "pairs of texts stand in a table or in two files, source and target"
+        train = ["train", "--task", "seq2seq", "--out", "run"]
+        for files in ([], ["--source", "a"], ["--source", "a", "--target", "a", "--data", "a"],
+                      ["--data", "a", "--valid-target", "a"]):
+            self.assertIn(pairs, self.error_of(*train, *files))
+        self.assertIn("a has 2 lines and b 1", self.error_of(*train, "--source", "a", "--target", "b"))
+        self.assertIn("source and target are for the task seq2seq",
+                      self.error_of("train", "--out", "run", "--data", "a", "--source", "a"))
+        self.assertFalse((self.folder / "run").exists())
+
     def test_config_files(self):
         for content, expected in [('{"hiden": 3}', 'no setting "hiden"; did you mean hidden'),
                                   ('{"hidden": "big"}', 'hidden wants a whole number, got "big"'),

@@ -27,21 +27,27 @@ models::TransformerOptions transformer_options(const RunConfig& config) {
           .bias_free = config.bias_free};
 }
 
+/// The settings that models have in common.
+template <class ModelConfig>
+void set_transformer(ModelConfig& model, const RunConfig& config) {
+  model.max_length = config.max_length;
+  model.hidden = config.hidden;
+  model.mlp = config.mlp;
+  model.heads = config.heads;
+  model.attention = attention_config(config);
+  model.dropout = config.dropout;
+  model.options = transformer_options(config);
+}
+
 }  // namespace
 
 models::Classifier build_classifier(const RunConfig& config, const RunVocabulary& vocabulary) {
   models::ClassifierConfig model;
   model.vocab = vocabulary.tokeniser.vocabulary_size();
   model.classes = vocabulary.labels.value().size();
-  model.max_length = config.max_length;
-  model.hidden = config.hidden;
-  model.mlp = config.mlp;
-  model.heads = config.heads;
+  set_transformer(model, config);
   model.blocks = config.blocks;
-  model.attention = attention_config(config);
-  model.dropout = config.dropout;
   model.pooling = config.pooling;
-  model.options = transformer_options(config);
   Rng random = weight_random(config);
   return models::Classifier(model, random);
 }
@@ -49,17 +55,23 @@ models::Classifier build_classifier(const RunConfig& config, const RunVocabulary
 models::LanguageModel build_language_model(const RunConfig& config, const RunVocabulary& vocabulary) {
   models::LanguageModelConfig model;
   model.vocab = vocabulary.tokeniser.vocabulary_size();
-  model.max_length = config.max_length;
-  model.hidden = config.hidden;
-  model.mlp = config.mlp;
-  model.heads = config.heads;
+  set_transformer(model, config);
   model.blocks = config.blocks;
-  model.attention = attention_config(config);
-  model.dropout = config.dropout;
-  model.options = transformer_options(config);
   model.tied_output = config.tied_output;
   Rng random = weight_random(config);
   return models::LanguageModel(model, random);
+}
+
+models::EncoderDecoder build_encoder_decoder(const RunConfig& config, const RunVocabulary& vocabulary) {
+  models::EncoderDecoderConfig model;
+  model.source_vocab = vocabulary.tokeniser.vocabulary_size();
+  model.target_vocab = vocabulary.target_tokeniser.value().vocabulary_size();
+  set_transformer(model, config);
+  model.encoder_blocks = config.blocks;
+  model.decoder_blocks = config.decoder_blocks > 0 ? config.decoder_blocks : config.blocks;
+  model.tied_output = config.tied_output;
+  Rng random = weight_random(config);
+  return models::EncoderDecoder(model, random);
 }
 
 RunConfig settings_of(const models::LanguageModelConfig& model) {

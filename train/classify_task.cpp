@@ -8,14 +8,6 @@
 #include <lintel/train/evaluate.hpp>
 
 namespace lintel::train {
-namespace {
-
-BatchOptions batch_options(const RunConfig& config) {
-  return {config.seed, config.batch, config.batch_tokens, config.length_window};
-}
-
-}  // namespace
-
 ClassifyTask::ClassifyTask(const RunConfig& config, models::Classifier model, ClassifyData train, ClassifyData valid)
     : model_(std::move(model)),
       train_(std::move(train)),
@@ -26,13 +18,9 @@ ClassifyTask::ClassifyTask(const RunConfig& config, models::Classifier model, Cl
       max_length_(config.max_length) {}
 
 Tensor ClassifyTask::loss(const Items& items, const nn::Training& training) const {
-  std::vector<std::vector<std::int64_t>> sequences;
   std::vector<std::int64_t> classes;
-  for (const std::int64_t row : items) {
-    sequences.push_back(train_.sequences[static_cast<std::size_t>(row)]);
-    classes.push_back(train_.labels[static_cast<std::size_t>(row)]);
-  }
-  const Tensor logits = model_(pack(sequences), training);  // (rows, classes)
+  for (const std::int64_t row : items) classes.push_back(train_.labels[static_cast<std::size_t>(row)]);
+  const Tensor logits = model_(pack_rows(train_.sequences, items), training);  // (rows, classes)
   const Tensor labels(Shape{static_cast<std::int64_t>(items.size())}, classes);
   const Tensor loss = nn::cross_entropy(logits, labels, {.label_smoothing = label_smoothing_});
   return penalty_ > 0 ? loss + penalty_ * model_.orthogonality_penalty() : loss;

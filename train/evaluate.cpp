@@ -11,23 +11,12 @@
 namespace lintel::train {
 namespace {
 
-// Enough to keep every core busy, little enough to stay in the caches.
-constexpr std::int64_t tokens_at_once = 8192;
-
-std::vector<std::int64_t> lengths_of(const std::vector<std::vector<std::int64_t>>& sequences) {
-  std::vector<std::int64_t> lengths;
-  for (const auto& sequence : sequences) lengths.push_back(static_cast<std::int64_t>(sequence.size()));
-  return lengths;
-}
-
 // Calls `take(i, row)` with the log-probabilities of the classes of sequence i, for every i.
 template <class Take>
 void for_each_log_probability(const models::Classifier& model, const std::vector<std::vector<std::int64_t>>& sequences,
                               Take&& take) {
-  for (const auto& rows : evaluation_batches(lengths_of(sequences), 1, tokens_at_once)) {
-    std::vector<std::vector<std::int64_t>> chosen;
-    for (const std::int64_t row : rows) chosen.push_back(sequences[static_cast<std::size_t>(row)]);
-    const Tensor result = log_softmax(model(pack(chosen)));  // (rows, classes)
+  for (const auto& rows : evaluation_batches(lengths_of(sequences), 1, evaluation_tokens)) {
+    const Tensor result = log_softmax(model(pack_rows(sequences, rows)));  // (rows, classes)
     const std::size_t classes = static_cast<std::size_t>(result.size(1));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       take(static_cast<std::size_t>(rows[i]), result.values<float>().subspan(i * classes, classes));
@@ -65,7 +54,7 @@ Evaluation evaluate_language_model(const models::LanguageModel& model, const Tok
   const std::vector<std::int64_t> tokens = tokeniser.encode(text);
   const auto count = static_cast<std::int64_t>(tokens.size());
   if (count < 2) fail("evaluate: the text is too short: nothing follows its first token");
-  const std::int64_t pieces_at_once = std::max<std::int64_t>(1, tokens_at_once / length);
+  const std::int64_t pieces_at_once = std::max<std::int64_t>(1, evaluation_tokens / length);
   double loss = 0;
   for (std::int64_t begin = 0; begin < count - 1;) {
     std::vector<std::vector<std::int64_t>> pieces;

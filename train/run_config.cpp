@@ -9,6 +9,7 @@
 #include <lintel/core/error.hpp>
 #include <lintel/train/near_names.hpp>
 #include <lintel/train/settings.hpp>
+#include <lintel/train/text_pairs.hpp>
 
 namespace lintel::train {
 namespace {
@@ -70,6 +71,17 @@ void check_setting(const Setting& setting, Number value) {
   fail("settings: ", setting.name, " lies between ", setting.minimum, " and ", setting.maximum, ", got ", value);
 }
 
+void check_training_files(const RunConfig& config) {
+  if (config.task == "seq2seq") {
+    check_pair_files({config.data, config.source, config.target}, "settings: training data");
+    const PairFiles valid{config.valid, config.valid_source, config.valid_target};
+    if (valid.given()) check_pair_files(valid, "settings: validation data");
+  } else {
+    if (!config.source.empty() || !config.target.empty()) fail("settings: source and target are for the task seq2seq");
+    if (config.data.empty()) fail("settings: data is missing, the training file");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> setting_names() {
@@ -112,7 +124,7 @@ void merge_file(RunConfig& config, const std::string& path) {
 
 void check(const RunConfig& config) {
   for_each_setting(config, [](const Setting& setting, const auto& member) { check_setting(setting, member); });
-  if (config.data.empty()) fail("settings: data is missing, the training file");
+  check_training_files(config);
   if (config.out.empty()) fail("settings: out is missing, the folder of the run");
   if (config.steps == 0 && config.epochs == 0) fail("settings: steps and epochs are both 0");
   if (config.hidden % config.heads != 0) {
@@ -129,14 +141,16 @@ void check(const RunConfig& config) {
   if (config.positions == "rotary" && config.hidden / config.heads % 2 != 0) {
     fail("settings: rotary positions want an even hidden / heads, got ", config.hidden / config.heads);
   }
-  if (config.task == "classify" && config.tied_output) fail("settings: tied_output is for the task lm");
+  if (config.task == "classify" && config.tied_output) fail("settings: tied_output is for the tasks lm and seq2seq");
   if (config.batch_tokens == 0 && config.accumulate > config.batch) {
     fail("settings: a batch of ", config.batch, " cannot be cut into ", config.accumulate, " pieces");
   }
   if (config.task == "lm" && config.tokeniser != "byte") {
     fail("settings: the language model reads bytes, got the tokeniser ", config.tokeniser);
   }
-  if (config.task == "lm" && config.label_smoothing > 0) fail("settings: label_smoothing is for the task classify");
+  if (config.task == "lm" && config.label_smoothing > 0) {
+    fail("settings: label_smoothing is for the tasks classify and seq2seq");
+  }
 }
 
 void check_resumable(const RunConfig& original, const RunConfig& wanted) {

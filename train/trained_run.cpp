@@ -5,6 +5,26 @@
 #include <lintel/train/checkpoint.hpp>
 
 namespace lintel::train {
+namespace {
+
+const char* model_name(const std::string& task) {
+  if (task == "lm") return "a language model";
+  return task == "seq2seq" ? "an encoder–decoder model" : "a classifier";
+}
+
+void require_task(const TrainedRun& run, const std::string& task) {
+  if (run.config.task == task) return;
+  fail("run: ", run.folder.root().string(), " holds ", model_name(run.config.task), ", and ", model_name(task),
+       " is wanted");
+}
+
+template <class Model>
+Model with_weights(Model model, const TrainedRun& run, const std::string& weights) {
+  load_weights(run.folder.weights(weights), nn::named_parameters(model));
+  return model;
+}
+
+}  // namespace
 
 TrainedRun open_run(const std::string& path) {
   const RunFolder folder(path);
@@ -13,21 +33,18 @@ TrainedRun open_run(const std::string& path) {
 }
 
 models::Classifier load_classifier(const TrainedRun& run, const std::string& weights) {
-  if (!run.classifies()) {
-    fail("run: ", run.folder.root().string(), " holds a language model, and a classifier is wanted");
-  }
-  models::Classifier model = build_classifier(run.config, run.vocabulary);
-  load_weights(run.folder.weights(weights), nn::named_parameters(model));
-  return model;
+  require_task(run, "classify");
+  return with_weights(build_classifier(run.config, run.vocabulary), run, weights);
 }
 
 models::LanguageModel load_language_model(const TrainedRun& run, const std::string& weights) {
-  if (run.classifies()) {
-    fail("run: ", run.folder.root().string(), " holds a classifier, and a language model is wanted");
-  }
-  models::LanguageModel model = build_language_model(run.config, run.vocabulary);
-  load_weights(run.folder.weights(weights), nn::named_parameters(model));
-  return model;
+  require_task(run, "lm");
+  return with_weights(build_language_model(run.config, run.vocabulary), run, weights);
+}
+
+models::EncoderDecoder load_encoder_decoder(const TrainedRun& run, const std::string& weights) {
+  require_task(run, "seq2seq");
+  return with_weights(build_encoder_decoder(run.config, run.vocabulary), run, weights);
 }
 
 }  // namespace lintel::train

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <lintel/models/classifier.hpp>
+#include <lintel/models/encoder_decoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/train/run_config.hpp>
 #include <lintel/train/run_folder.hpp>
@@ -15,8 +16,6 @@ struct TrainedRun {
   RunFolder folder;
   RunConfig config;
   RunVocabulary vocabulary;
-
-  bool classifies() const { return config.task == "classify"; }
 };
 
 /// Reads the run in the folder `path`. Throws `Error` if there is none or a file of it is damaged.
@@ -28,5 +27,8 @@ models::Classifier load_classifier(const TrainedRun& run, const std::string& wei
 
 /// The language model of `run`; as `load_classifier`.
 models::LanguageModel load_language_model(const TrainedRun& run, const std::string& weights);
+
+/// The encoder–decoder model of `run`; as `load_classifier`.
+models::EncoderDecoder load_encoder_decoder(const TrainedRun& run, const std::string& weights);
 
 }  // namespace lintel::train
