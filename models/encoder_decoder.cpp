@@ -105,6 +105,12 @@ std::vector<std::int64_t> likeliest(const Tensor& logits, const std::vector<std:
 
 }  // namespace encoder_decoder_detail
 
+std::int64_t EncoderDecoderState::bytes() const {
+  std::int64_t total = 0;
+  for (const nn::DecoderBlockState& block : blocks) total += block.attention.bytes() + block.cross_attention.bytes();
+  return total;
+}
+
 EncoderDecoderState EncoderDecoderState::select(const std::vector<std::int64_t>& wanted) const {
   EncoderDecoderState result;
   for (const nn::DecoderBlockState& block : blocks) result.blocks.push_back(block.select(wanted));

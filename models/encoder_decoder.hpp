@@ -30,6 +30,8 @@ struct EncoderDecoderState {
   std::vector<nn::DecoderBlockState> blocks;
 
   std::int64_t streams() const { return blocks.empty() ? 0 : blocks.front().attention.streams(); }
+  /// Bytes that hold something of the tokens read and written; see `nn::AttentionState`.
+  std::int64_t bytes() const;
   /// See `nn::AttentionState`.
   EncoderDecoderState select(const std::vector<std::int64_t>& streams) const;
 };

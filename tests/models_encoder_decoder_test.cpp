@@ -131,6 +131,24 @@ TEST_CASE("steps give the logits of reading whole targets, for sources of differ
   }
 }
 
+TEST_CASE("the state of kernel attention is of one size, that of softmax attention grows with source and target") {
+  const auto bytes_after = [](const nn::AttentionConfig& attention, std::int64_t length, int steps) {
+    const EncoderDecoder model = random_model(small_config(attention));
+    EncoderDecoderState state = model.start(pack({random_ids(length, 9, 1), random_ids(1, 9, 2)}));
+    for (int i = 0; i < steps; ++i) model.step(tensor_of({1, 2}), state);
+    return state.bytes();
+  };
+  constexpr std::int64_t streams = 2, blocks = 2, attentions = 2, heads = 2, head_dim = 4;
+  for (const std::int64_t length : {1, 140}) {
+    for (const int steps : {0, 3}) {
+      CHECK(bytes_after(both_attentions[0], length, steps) ==
+            streams * blocks * attentions * heads * head_dim * (head_dim + 1) * 4);
+      CHECK(bytes_after(both_attentions[1], length, steps) ==
+            blocks * (length + 1 + streams * steps) * heads * 2 * head_dim * 4);
+    }
+  }
+}
+
 TEST_CASE("gradients of the loss are right for every parameter") {
   for (const bool options : {false, true}) {
     for (const nn::AttentionConfig& attention : both_attentions) {

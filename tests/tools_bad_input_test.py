@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SMALL_MODEL, main
+from command_helpers import CLASSIFY, CommandTest, LANGUAGE, SEQ2SEQ, SMALL_MODEL, main
 
 
 def limit_file_size(size):
@@ -185,6 +185,15 @@ class RunFolders(CommandTest):
         self.write_text("text.txt", 400)
         self.run_command("train", "--data", "text.txt", "--out", "lm", "--steps", 1, *LANGUAGE)
         self.assertIn("a classifier is wanted", self.error_of("predict", "--run", "lm", input=b"a\n"))
+        self.assertIn("--data is missing", self.error_of("eval", "--run", "lm"))
+        self.assertIn("are for an encoder–decoder model", self.error_of("eval", "--run", "lm", "--source", "text.txt"))
+        self.write("pairs.tsv", "one\teins\n" * 4)
+        self.run_command("train", "--data", "pairs.tsv", "--out", "pairs", "--steps", 1, *SEQ2SEQ)
+        self.assertIn("holds an encoder–decoder model, and a language model is wanted",
+                      self.error_of("generate", "--run", "pairs", "--prompt", "a"))
+        self.assertIn("in a table or in two files", self.error_of("eval", "--run", "pairs", "--target", "pairs.tsv"))
+        self.assertIn("text.txt: there is no column 2",
+                      self.error_of("eval", "--run", "pairs", "--data", "text.txt", "--target-column", 2))
         generate = ["generate", "--run", "lm", "--tokens", 3]
         self.assertIn("prompt is empty", self.error_of(*generate, "--prompt", ""))
         self.assertIn("temperature", self.error_of(*generate, "--prompt", "a", "--temperature", -1))

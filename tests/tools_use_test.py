@@ -252,7 +252,7 @@ class Bench(CommandTest):
 
 
 class Seq2Seq(CommandTest):
-    LEARN = ["--steps", 200, "--learning-rate", 0.01, "--warmup", 20, "--eval-every", 100, "--label-smoothing", 0.05]
+    LEARN = ["--steps", 400, "--learning-rate", 0.01, "--warmup", 20, "--eval-every", 100, "--label-smoothing", 0.05]
 
     def test_a_model_learns_to_write_targets_from_a_table(self):
         words, spelt = self.spelt_words(500)
