@@ -47,6 +47,7 @@
 #include <lintel/nn/attention_state.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
+#include <lintel/nn/decoder_block.hpp>
 #include <lintel/nn/dropout.hpp>
 #include <lintel/nn/embedding.hpp>
 #include <lintel/nn/feature_layers.hpp>
@@ -66,6 +67,7 @@
 #include <lintel/models/batch.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/dual_encoder.hpp>
+#include <lintel/models/encoder_decoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/models/language_model_state.hpp>
 #include <lintel/models/llama.hpp>

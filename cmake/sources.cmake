@@ -169,6 +169,7 @@ lintel_room(nn
     attention_state.hpp
     block.hpp
     clip.hpp
+    decoder_block.hpp
     dropout.hpp
     embedding.hpp
     feature_layers.hpp
@@ -195,6 +196,7 @@ lintel_room(nn
     attention_state.cpp
     block.cpp
     clip.cpp
+    decoder_block.cpp
     dropout.cpp
     embedding.cpp
     feature_layers.cpp
@@ -215,6 +217,7 @@ lintel_room(models
     batch.hpp
     classifier.hpp
     dual_encoder.hpp
+    encoder_decoder.hpp
     language_model.hpp
     language_model_state.hpp
     llama.hpp
@@ -224,6 +227,7 @@ lintel_room(models
   SOURCES
     classifier.cpp
     dual_encoder.cpp
+    encoder_decoder.cpp
     language_model.cpp
     language_model_state.cpp
     llama.cpp
@@ -233,14 +237,18 @@ lintel_room(models
 
 lintel_room(train
   PRIVATE
+    ascii.hpp
     baselines.hpp
     batching.hpp
+    bleu.hpp
     build_model.hpp
     chart.hpp
     checkpoint.hpp
     classify_task.hpp
+    cmudict.hpp
     dataset.hpp
     evaluate.hpp
+    evaluate_pairs.hpp
     fingerprint.hpp
     generation.hpp
     html_text.hpp
@@ -265,12 +273,15 @@ lintel_room(train
     run_log.hpp
     run_report.hpp
     sampling.hpp
+    seq2seq_task.hpp
     settings.hpp
     stop_strings.hpp
     streams.hpp
     task.hpp
+    text_pairs.hpp
     text_source.hpp
     text_table.hpp
+    tokenise_13a.hpp
     tokeniser.hpp
     trained_run.hpp
     trainer.hpp
@@ -278,12 +289,15 @@ lintel_room(train
   SOURCES
     baselines.cpp
     batching.cpp
+    bleu.cpp
     build_model.cpp
     chart.cpp
     checkpoint.cpp
     classify_task.cpp
+    cmudict.cpp
     dataset.cpp
     evaluate.cpp
+    evaluate_pairs.cpp
     fingerprint.cpp
     generation.cpp
     html_text.cpp
@@ -298,6 +312,7 @@ lintel_room(train
     prepared_classifier.cpp
     prepared_language_model.cpp
     prepared_run.cpp
+    prepared_seq2seq.cpp
     progress.cpp
     record_reader.cpp
     report.cpp
@@ -308,10 +323,13 @@ lintel_room(train
     run_log.cpp
     run_report.cpp
     sampling.cpp
+    seq2seq_task.cpp
     stop_strings.cpp
     task.cpp
+    text_pairs.cpp
     text_source.cpp
     text_table.cpp
+    tokenise_13a.cpp
     tokeniser.cpp
     trained_run.cpp
     trainer.cpp

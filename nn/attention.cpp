@@ -2,7 +2,9 @@
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/attention_memory.hpp>
 #include <lintel/ops/attention_state.hpp>
+#include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/kernel_attention.hpp>
+#include <lintel/ops/matmul.hpp>
 #include <lintel/ops/projections.hpp>
 #include <lintel/ops/rotary.hpp>
 #include <lintel/ops/shape_ops.hpp>
@@ -76,6 +78,18 @@ Projected project(const SomeAttention& attention, const Tensor& x, const Sequenc
   return result;
 }
 
+/// Keys and values of `memory` for cross-attention: (…, kv_heads, head_dim).
+struct Remembered {
+  Tensor keys, values;
+};
+
+template <class SomeAttention>
+Remembered project_memory(const SomeAttention& attention, const Tensor& memory) {
+  const std::vector<Tensor> projected =
+      projections(memory, {{attention.k.weight, attention.k.bias}, {attention.v.weight, attention.v.bias}});
+  return {split_heads(projected[0], attention.kv_heads), split_heads(projected[1], attention.kv_heads)};
+}
+
 void check_input(const Tensor& x, std::int64_t hidden) {
   if (!x.defined()) fail("attention: the input is undefined, (T, ", hidden, ") or (B, N, ", hidden, ") wanted");
   if ((x.rank() == 2 || x.rank() == 3) && x.size(-1) == hidden) return;
@@ -91,9 +105,16 @@ Tensor checked_rows(const Tensor& x, const Sequences& sequences, const Attention
   fail("attention: the input ", x.shape(), " has ", rows.size(0), " rows, the sequences ", sequences.rows());
 }
 
+/// x, if it is a row of each stream.
+Tensor checked_row_each(const Tensor& x, const AttentionState& state, std::int64_t hidden) {
+  if (x.defined() && x.shape() == Shape{state.streams(), hidden}) return x;
+  fail("attention: the input is ", x.defined() ? x.shape() : Shape(), ", (", state.streams(), ", ", hidden,
+       ") wanted, a row of each stream");
+}
+
 /// The memory of the kind that an attention needs.
-template <class Memory>
-Memory& memory_of(AttentionState& state) {
+template <class Memory, class State>
+auto& memory_of(State& state) {
   if (auto* memory = std::get_if<Memory>(&state.memory)) return *memory;
   fail("attention: the state is one of the other kind of attention");
 }
@@ -125,22 +146,36 @@ KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, R
       rotary_base(options.rotary_base),
       epsilon(config.epsilon) {}
 
-Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
-                                   const std::optional<Training>& training) const {
-  attention_detail::check_input(x, q.weight.size(-1));
-  const auto [queries, unrepeated_keys, unrepeated_values] = attention_detail::project(*this, x, sequences, Tensor());
-  const Tensor keys = attention_detail::repeat_heads(unrepeated_keys, heads);
-  const Tensor values = attention_detail::repeat_heads(unrepeated_values, heads);
+Tensor KernelAttention::attend(const Tensor& queries, const Tensor& keys, const Tensor& values,
+                               const Sequences& query_sequences, const Sequences& key_sequences, bool causal,
+                               const std::optional<Training>& training) const {
+  const Tensor all_keys = attention_detail::repeat_heads(keys, heads);
+  const Tensor all_values = attention_detail::repeat_heads(values, heads);
   const KernelAttentionOptions options{.causal = causal, .epsilon = epsilon};
   const std::vector<FeatureMapLayer> stack = feature_map.stack();
   // Dropout inside of φ needs φ's inputs as a whole.
   const bool drops = training.has_value() && feature_map.dropout.rate > 0;
-  const Tensor found = drops || stack.empty()
-                           ? kernel_attention(feature_map(queries, child_of(training, 0)),
-                                              feature_map(keys, child_of(training, 1), FeatureRole::key), values,
-                                              sequences, sequences, options)
-                           : kernel_attention(queries, keys, values, sequences, sequences, options, stack);
-  return o(reshape(found, x.shape()));
+  return drops || stack.empty()
+             ? kernel_attention(feature_map(queries, child_of(training, 0)),
+                                feature_map(all_keys, child_of(training, 1), FeatureRole::key), all_values,
+                                query_sequences, key_sequences, options)
+             : kernel_attention(queries, all_keys, all_values, query_sequences, key_sequences, options, stack);
+}
+
+Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
+                                   const std::optional<Training>& training) const {
+  attention_detail::check_input(x, q.weight.size(-1));
+  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, Tensor());
+  return o(reshape(attend(queries, keys, values, sequences, sequences, causal, training), x.shape()));
+}
+
+Tensor KernelAttention::cross(const Tensor& x, const Sequences& sequences, const Tensor& memory,
+                              const Sequences& memory_sequences, const std::optional<Training>& training) const {
+  attention_detail::check_input(x, q.weight.size(-1));
+  attention_detail::check_input(memory, q.weight.size(-1));
+  const Tensor queries = attention_detail::split_heads(q(x), heads);
+  const auto [keys, values] = attention_detail::project_memory(*this, memory);
+  return o(reshape(attend(queries, keys, values, sequences, memory_sequences, false, training), x.shape()));
 }
 
 Tensor KernelAttention::orthogonality_penalty() const {
@@ -172,6 +207,32 @@ Tensor KernelAttention::read(const Tensor& x, const Sequences& sequences, Attent
                            : kernel_attention_prefill(phi_q, phi_k, repeated_values, sequences, epsilon, sums);
   count_read(state, sequences);
   return o(reshape(found, x.shape()));
+}
+
+AttentionState KernelAttention::remember(const Tensor& memory, const Sequences& memory_sequences) const {
+  AttentionState state = empty_state(memory_sequences.count());
+  const Tensor rows = attention_detail::checked_rows(memory, memory_sequences, state, q.weight.size(-1));
+  const auto [keys, values] = attention_detail::project_memory(*this, rows);
+  const Tensor phi_k = feature_map(attention_detail::repeat_heads(keys, heads), std::nullopt, FeatureRole::key);
+  const Tensor all_values = attention_detail::repeat_heads(values, heads);
+  attention_detail::refuse_tapes({phi_k, all_values});
+  const auto& sums = attention_detail::memory_of<KernelMemory>(state);
+  // Only the sums are wanted; what the keys themselves would find is dropped.
+  kernel_attention_prefill(phi_k, phi_k, all_values, memory_sequences, epsilon, {sums.matrix, sums.vector});
+  count_read(state, memory_sequences);
+  return state;
+}
+
+Tensor KernelAttention::recall(const Tensor& x, const AttentionState& state) const {
+  const Tensor rows = attention_detail::checked_row_each(x, state, q.weight.size(-1));
+  const auto& sums = attention_detail::memory_of<KernelMemory>(state);
+  const Tensor phi = feature_map(attention_detail::split_heads(q(rows), heads));
+  attention_detail::refuse_tapes({phi});
+  const std::int64_t streams = phi.size(0), features = phi.size(2);
+  // φ(q)ᵀS / (φ(q)·z + epsilon) of each stream and head: (streams, heads, 1, head_dim)
+  const Tensor phi_q = reshape(phi, {streams, heads, 1, features});
+  const Tensor normaliser = matmul(phi_q, reshape(sums.vector, {streams, heads, features, 1})) + epsilon;
+  return o(reshape(matmul(phi_q, sums.matrix) / normaliser, rows.shape()));
 }
 
 SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
@@ -214,6 +275,43 @@ Tensor SoftmaxAttention::read(const Tensor& x, const Sequences& sequences, Atten
   return o(reshape(found, x.shape()));
 }
 
+Tensor SoftmaxAttention::cross(const Tensor& x, const Sequences& sequences, const Tensor& memory,
+                               const Sequences& memory_sequences, const std::optional<Training>&) const {
+  attention_detail::check_input(x, q.weight.size(-1));
+  attention_detail::check_input(memory, q.weight.size(-1));
+  const auto [keys, values] = attention_detail::project_memory(*this, memory);
+  const Tensor found =
+      softmax_attention(attention_detail::split_heads(q(x), heads), attention_detail::repeat_heads(keys, heads),
+                        attention_detail::repeat_heads(values, heads), sequences, memory_sequences);
+  return o(reshape(found, x.shape()));
+}
+
+AttentionState SoftmaxAttention::remember(const Tensor& memory, const Sequences& memory_sequences) const {
+  AttentionState state = empty_state(memory_sequences.count());
+  const Tensor rows = attention_detail::checked_rows(memory, memory_sequences, state, q.weight.size(-1));
+  const auto [keys, values] = attention_detail::project_memory(*this, rows);
+  attention_detail::refuse_tapes({keys, values});
+  auto& cache = attention_detail::memory_of<SoftmaxMemory>(state);
+  cache.keys = with_capacity(cache.keys, memory_sequences.longest());
+  cache.values = with_capacity(cache.values, memory_sequences.longest());
+  append_to_cache(keys, values, memory_sequences, state.lengths.data<std::int64_t>(), {cache.keys, cache.values});
+  count_read(state, memory_sequences);
+  return state;
+}
+
+Tensor SoftmaxAttention::recall(const Tensor& x, const AttentionState& state) const {
+  const Tensor rows = attention_detail::checked_row_each(x, state, q.weight.size(-1));
+  const auto& cache = attention_detail::memory_of<SoftmaxMemory>(state);
+  const Tensor queries = attention_detail::split_heads(q(rows), heads);
+  attention_detail::refuse_tapes({queries});
+  // The newest token sees all that the cache holds, itself included: a query takes the place of the last key.
+  std::vector<std::int64_t> before;
+  for (const std::int64_t length : state.lengths.values<std::int64_t>()) before.push_back(length - 1);
+  const Tensor found = softmax_attention_cached(queries, Sequences::padded(state.streams(), 1), before.data(),
+                                                {cache.keys, cache.values});
+  return o(reshape(found, rows.shape()));
+}
+
 Tensor SoftmaxAttention::orthogonality_penalty() const { return scalar(0, q.weight.dtype()); }
 
 Attention::Attention(std::int64_t hidden, std::int64_t heads, Rng& rng, const AttentionConfig& config,
@@ -240,6 +338,23 @@ AttentionState Attention::empty_state(std::int64_t streams) const {
 Tensor Attention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
   const LayerScope scope("attention");
   return std::visit([&](const auto& attention) { return attention.read(x, sequences, state); }, kind);
+}
+
+Tensor Attention::cross(const Tensor& x, const Sequences& sequences, const Tensor& memory,
+                        const Sequences& memory_sequences, const std::optional<Training>& training) const {
+  const LayerScope scope("cross_attention");
+  return std::visit(
+      [&](const auto& attention) { return attention.cross(x, sequences, memory, memory_sequences, training); }, kind);
+}
+
+AttentionState Attention::remember(const Tensor& memory, const Sequences& memory_sequences) const {
+  const LayerScope scope("cross_attention");
+  return std::visit([&](const auto& attention) { return attention.remember(memory, memory_sequences); }, kind);
+}
+
+Tensor Attention::recall(const Tensor& x, const AttentionState& state) const {
+  const LayerScope scope("cross_attention");
+  return std::visit([&](const auto& attention) { return attention.recall(x, state); }, kind);
 }
 
 Tensor Attention::orthogonality_penalty() const {

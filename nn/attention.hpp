@@ -1,4 +1,5 @@
-// Multi-head self-attention: the linear kind over a trained feature map, and the softmax kind, behind one call.
+// Multi-head attention, of a sequence to itself or to another one: the linear kind over a trained feature map, and the
+// softmax kind, behind one call.
 #pragma once
 
 #include <string>
@@ -62,6 +63,17 @@ struct KernelAttention {
   /// derivatives.
   Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
 
+  /// Cross-attention: queries from x (T, hidden) or (B, N, hidden), keys and values from `memory`, of the same form and
+  /// usually another length → the shape of x. Sequence i of the one attends to all of sequence i of the other. Rotary
+  /// positions are left out: places in two sequences are not comparable.
+  Tensor cross(const Tensor& x, const Sequences& sequences, const Tensor& memory, const Sequences& memory_sequences,
+               const std::optional<Training>& training = std::nullopt) const;
+  /// All that `cross` needs of `memory`, computed once: stream i is sequence i.
+  AttentionState remember(const Tensor& memory, const Sequences& memory_sequences) const;
+  /// `cross` for one row of each stream, x (streams, hidden) → the same shape, in time that does not depend on the
+  /// lengths in memory. Throws `Error` as `read` does.
+  Tensor recall(const Tensor& x, const AttentionState& state) const;
+
   /// See `FeatureMap`; zero where the map has no orthogonal matrices.
   Tensor orthogonality_penalty() const;
 
@@ -72,6 +84,10 @@ struct KernelAttention {
     f("o", self.o);
     f("feature_map", self.feature_map);
   }
+
+ private:
+  Tensor attend(const Tensor& queries, const Tensor& keys, const Tensor& values, const Sequences& query_sequences,
+                const Sequences& key_sequences, bool causal, const std::optional<Training>& training) const;
 };
 
 struct SoftmaxAttention {
@@ -90,6 +106,12 @@ struct SoftmaxAttention {
   /// As `KernelAttention`; the memory is a cache of keys and values, and grows with the tokens read.
   AttentionState empty_state(std::int64_t streams) const;
   Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
+
+  /// As `KernelAttention`, in time that grows with the lengths in memory.
+  Tensor cross(const Tensor& x, const Sequences& sequences, const Tensor& memory, const Sequences& memory_sequences,
+               const std::optional<Training>& training = std::nullopt) const;
+  AttentionState remember(const Tensor& memory, const Sequences& memory_sequences) const;
+  Tensor recall(const Tensor& x, const AttentionState& state) const;
 
   /// Zero: there is no feature map.
   Tensor orthogonality_penalty() const;
@@ -114,6 +136,11 @@ struct Attention {
 
   AttentionState empty_state(std::int64_t streams) const;
   Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;
+
+  Tensor cross(const Tensor& x, const Sequences& sequences, const Tensor& memory, const Sequences& memory_sequences,
+               const std::optional<Training>& training = std::nullopt) const;
+  AttentionState remember(const Tensor& memory, const Sequences& memory_sequences) const;
+  Tensor recall(const Tensor& x, const AttentionState& state) const;
 
   Tensor orthogonality_penalty() const;
 

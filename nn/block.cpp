@@ -9,11 +9,13 @@ TransformerBlock::TransformerBlock(const TransformerBlockConfig& config, Rng& rn
       attention(config.hidden, config.heads, rng, config.attention, config.head),
       norm2(config.hidden, config.norm),
       feed_forward(config.hidden, config.mlp, rng,
-                   {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias}) {}
+                   {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias}),
+      attention_output_dropout(config.attention_output_dropout) {}
 
 Tensor TransformerBlock::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>& training) const {
-  const Tensor attended = x + attention(norm1(x), sequences, causal, child_of(training, 0));
+  const Tensor found = attention(norm1(x), sequences, causal, child_of(training, 0));
+  const Tensor attended = x + attention_output_dropout(found, child_of(training, 2));
   const LayerScope scope("feed_forward");
   return feed_forward(norm2(attended), child_of(training, 1), attended);
 }

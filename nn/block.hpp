@@ -15,6 +15,8 @@ struct TransformerBlockConfig {
   std::int64_t heads = 4;
   AttentionConfig attention = KernelAttentionConfig{};
   double dropout = 0;  ///< in the feedforward network
+  /// On what attention adds to its input; the feedforward network does the same by `dropout`.
+  double attention_output_dropout = 0;
   HeadOptions head = {};
   NormOptions norm = {};
   std::string feed_forward = "gelu";  ///< "gelu" or "swiglu"
@@ -28,6 +30,7 @@ struct TransformerBlock {
   Attention attention;
   Norm norm2;
   Mlp feed_forward;
+  Dropout attention_output_dropout;
 
   TransformerBlock(const TransformerBlockConfig& config, Rng& rng);
 

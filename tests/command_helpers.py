@@ -87,6 +87,12 @@ class CommandTest(unittest.TestCase):
             lines.append(f"{texts[0]}\t{texts[1]}\t{'yes' if first == second else 'no'}\n")
         return self.write(name, "".join(lines))
 
+    def spelt_words(self, count, seed=1):
+        """Words of one to four letters, and the same in capital letters with a space between."""
+        chance = random.Random(seed)
+        words = ["".join(chance.choices("abcd", k=chance.randint(1, 4))) for _ in range(count)]
+        return words, [" ".join(word.upper()) for word in words]
+
     def write_text(self, name, size):
         chance = random.Random(2)
         text = ""
@@ -101,6 +107,7 @@ CLASSIFY = ["--label-column", 1, "--text-column", 2, "--tokeniser", "word", *SMA
 MATCH = ["--task", "match", "--header", "--text-column", "one", "--second-text-column", "other", "--label-column", "same",
          "--tokeniser", "word", *SMALL_MODEL]
 LANGUAGE = ["--task", "lm", *SMALL_MODEL]
+SEQ2SEQ = ["--task", "seq2seq", "--target-tokeniser", "whitespace", *SMALL_MODEL]
 
 
 def main():

@@ -4,6 +4,7 @@
 #include <lintel/core/parallel.hpp>
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/dual_encoder.hpp>
+#include <lintel/models/encoder_decoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/loss.hpp>
@@ -40,6 +41,7 @@ const nn::TransformerBlock& first_block(const Model& model) {
     return model.blocks[0];
   }
 }
+const nn::TransformerBlock& first_block(const models::EncoderDecoder& model) { return model.encoder.blocks[0]; }
 
 /// Checks that a layer of `model`, given as many rows as a batch has, keeps all threads busy, so that a comparison
 /// between thread counts compares something.
@@ -128,6 +130,26 @@ models::DualEncoder train_dual_encoder(const nn::AttentionConfig& attention, int
   });
 }
 
+/// Learns to repeat sequences.
+models::EncoderDecoder train_encoder_decoder(const nn::AttentionConfig& attention, int thread_count) {
+  const WithThreads scope(thread_count);
+  Rng rng(1);
+  const models::EncoderDecoder model({.source_vocab = vocab,
+                                      .target_vocab = vocab,
+                                      .max_length = longest,
+                                      .hidden = 64,
+                                      .mlp = 128,
+                                      .heads = 4,
+                                      .encoder_blocks = 1,
+                                      .decoder_blocks = 1,
+                                      .attention = attention,
+                                      .dropout = 0.1},
+                                     rng);
+  return train(model, [](const auto& pairs, const Batch& batch, const nn::Training& training) {
+    return pairs.loss(batch.tokens, batch.tokens, training, 0.1);
+  });
+}
+
 template <class Model>
 bool same_weights(const Model& a, const Model& b) {
   const auto left = nn::named_parameters(a), right = nn::named_parameters(b);
@@ -153,5 +175,8 @@ TEST_CASE("twenty steps give the same bits with 1, 2 and 7 threads, and in two r
     const auto language_model = train_language_model(attention, 1);
     CHECK(same_weights(language_model, train_language_model(attention, 2)));
     CHECK(same_weights(language_model, train_language_model(attention, 7)));
+    const auto encoder_decoder = train_encoder_decoder(attention, 1);
+    CHECK(same_weights(encoder_decoder, train_encoder_decoder(attention, 2)));
+    CHECK(same_weights(encoder_decoder, train_encoder_decoder(attention, 7)));
   }
 }

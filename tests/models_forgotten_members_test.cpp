@@ -3,6 +3,7 @@
 
 #include <lintel/models/classifier.hpp>
 #include <lintel/models/dual_encoder.hpp>
+#include <lintel/models/encoder_decoder.hpp>
 #include <lintel/models/language_model.hpp>
 
 #include "module_helpers.hpp"
@@ -45,5 +46,15 @@ TEST_CASE("no model forgets a member") {
     const models::LanguageModel model(
         {.vocab = 5, .max_length = 4, .hidden = 8, .heads = 2, .attention = attention, .dropout = 0.1}, rng);
     CHECK(ops_that_read_forgotten_members(model, Tensor(), [&] { return model.loss(tokens, training); }) == none);
+    const models::EncoderDecoder pairs({.source_vocab = 5,
+                                        .target_vocab = 5,
+                                        .max_length = 4,
+                                        .hidden = 8,
+                                        .heads = 2,
+                                        .attention = attention,
+                                        .dropout = 0.1},
+                                       rng);
+    CHECK(ops_that_read_forgotten_members(pairs, Tensor(), [&] { return pairs.loss(tokens, tokens, training); }) ==
+          none);
   }
 }

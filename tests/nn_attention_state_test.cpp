@@ -196,3 +196,52 @@ TEST_CASE("reading refuses a state of another kind, shape or number of streams, 
     CHECK(state.lengths.data<std::int64_t>()[0] == 0);
   }
 }
+
+TEST_CASE("what is recalled of a remembered sequence is what cross-attention to it finds") {
+  Rng rng(5);
+  const std::vector<std::int64_t> lengths = {1, chunk, 3 * chunk + 5};
+  const Tensor memory = normal({4 * chunk + 6, hidden}, 0, 1, rng), x = normal({3, hidden}, 0, 1, rng);
+  for (const Kind& kind : all_kinds) {
+    CAPTURE(kind.name);
+    const nn::Attention attention = random_attention(kind), exact = in_float64(attention);
+    const Tensor exact_memory = convert(memory, DType::float64), exact_x = convert(x, DType::float64);
+    const Tensor wanted = exact.cross(exact_x, sequences_of({1, 1, 1}), exact_memory, sequences_of(lengths));
+    const nn::AttentionState state = attention.remember(memory, sequences_of(lengths));
+    CHECK(state.lengths.data<std::int64_t>()[2] == 3 * chunk + 5);
+    CHECK(largest_difference(attention.recall(x, state), wanted) < 1e-5);
+    CHECK(largest_difference(exact.recall(exact_x, exact.remember(exact_memory, sequences_of(lengths))), wanted) <
+          1e-12);
+    const nn::AttentionState last = state.select({2, 0});
+    CHECK(largest_difference(attention.recall(rows(x, 2, 3), last.select({0})), rows(wanted, 2, 3)) < 1e-5);
+  }
+}
+
+TEST_CASE("cross-attention of a sequence to itself is self-attention without positions") {
+  Rng rng(5);
+  const Tensor x = normal({100, hidden}, 0, 1, rng);
+  const Sequences sequences = sequences_of({30, 70});
+  for (const Kind& kind : all_kinds) {
+    if (kind.options.rotary_base > 0) continue;
+    CAPTURE(kind.name);
+    const nn::Attention attention = random_attention(kind);
+    CHECK(largest_difference(attention.cross(x, sequences, x, sequences), attention(x, sequences)) < 1e-5);
+  }
+}
+
+TEST_CASE("recalling refuses a state of another kind, another number of rows, and tapes") {
+  const nn::Attention kernel = random_attention(all_kinds[0]), softmax = random_attention(all_kinds[3]);
+  const Tensor x = ones({2, hidden});
+  const Sequences two = sequences_of({1, 1});
+  const nn::AttentionState sums = kernel.remember(x, two), cache = softmax.remember(x, two);
+  CHECK(contains(error_of([&] { kernel.recall(x, cache); }), "the state is one of the other kind"));
+  CHECK(contains(error_of([&] { softmax.recall(x, sums); }), "the state is one of the other kind"));
+  CHECK(contains(error_of([&] { kernel.recall(ones({1, hidden}), sums); }), "input is (1, 24), (2, 24) wanted"));
+  CHECK(contains(error_of([&] { kernel.remember(ones({3, hidden}), two); }), "has 3 rows, the sequences 2"));
+  CHECK(contains(error_of([&] { kernel.cross(x, two, ones({2, 8}), two); }), "attention: input has shape (2, 8)"));
+  for (const nn::Attention* attention : {&kernel, &softmax}) {
+    const Tape tape(*attention);
+    CHECK(contains(error_of([&] { attention->remember(x, two); }), "a state has no derivatives"));
+    CHECK(contains(error_of([&] { attention->recall(x, attention == &kernel ? sums : cache); }),
+                   "a state has no derivatives"));
+  }
+}

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SMALL_MODEL, main
+from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SEQ2SEQ, SMALL_MODEL, main
 
 
 def limit_file_size(size):
@@ -51,6 +51,19 @@ class CommandLine(CommandTest):
         self.write_rows("rows.tsv", 30)
         self.assertIn("out is missing", self.error_of("train", "--data", "rows.tsv"))
         self.assertIn("--run", self.error_of("eval", "--data", "rows.tsv"))
+
+    def test_pairs_that_are_incomplete_or_given_twice(self):
+        self.write("a", "x\ny\n")
+        self.write("b", "x\n")
+        pairs = "pairs of texts stand in a table or in two files, source and target"
+        train = ["train", "--task", "seq2seq", "--out", "run"]
+        for files in ([], ["--source", "a"], ["--source", "a", "--target", "a", "--data", "a"],
+                      ["--data", "a", "--valid-target", "a"]):
+            self.assertIn(pairs, self.error_of(*train, *files))
+        self.assertIn("a has 2 lines and b 1", self.error_of(*train, "--source", "a", "--target", "b"))
+        self.assertIn("source and target are for the task seq2seq",
+                      self.error_of("train", "--out", "run", "--data", "a", "--source", "a"))
+        self.assertFalse((self.folder / "run").exists())
 
     def test_config_files(self):
         for content, expected in [('{"hiden": 3}', 'no setting "hiden"; did you mean hidden'),
@@ -190,6 +203,15 @@ class RunFolders(CommandTest):
         self.write_text("text.txt", 400)
         self.run_command("train", "--data", "text.txt", "--out", "lm", "--steps", 1, *LANGUAGE)
         self.assertIn("a classifier is wanted", self.error_of("predict", "--run", "lm", input=b"a\n"))
+        self.assertIn("--data is missing", self.error_of("eval", "--run", "lm"))
+        self.assertIn("are for an encoder–decoder model", self.error_of("eval", "--run", "lm", "--source", "text.txt"))
+        self.write("pairs.tsv", "one\teins\n" * 4)
+        self.run_command("train", "--data", "pairs.tsv", "--out", "pairs", "--steps", 1, *SEQ2SEQ)
+        self.assertIn("holds an encoder–decoder model, and a language model is wanted",
+                      self.error_of("generate", "--run", "pairs", "--prompt", "a"))
+        self.assertIn("in a table or in two files", self.error_of("eval", "--run", "pairs", "--target", "pairs.tsv"))
+        self.assertIn("text.txt: there is no column 2",
+                      self.error_of("eval", "--run", "pairs", "--data", "text.txt", "--target-column", 2))
         generate = ["generate", "--run", "lm", "--tokens", 3]
         self.assertIn("prompt is empty", self.error_of(*generate, "--prompt", ""))
         self.assertIn("temperature", self.error_of(*generate, "--prompt", "a", "--temperature", -1))

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import unittest
 
-from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SMALL_MODEL, main
+from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SEQ2SEQ, SMALL_MODEL, main
 
 
 class Help(CommandTest):
-    COMMANDS = (["data"], ["data", "listops"], ["train"], ["eval"], ["predict"], ["generate"],
+    COMMANDS = (["data"], ["data", "listops"], ["data", "cmudict"], ["train"], ["eval"], ["predict"], ["generate"],
                 ["import"], ["info"], ["bench", "generate"])
 
     def test_every_command_has_help(self):
@@ -306,6 +306,53 @@ class Bench(CommandTest):
             self.assertIn(op, text)
         ops = self.result("profile", "--steps", 1, "--by-layer", "--json", *self.SMALL)
         self.assertIn("blocks.1.attention", json.dumps(ops))
+
+
+class Seq2Seq(CommandTest):
+    LEARN = ["--steps", 400, "--learning-rate", 0.01, "--warmup", 20, "--eval-every", 100, "--label-smoothing", 0.05]
+
+    def test_a_model_learns_to_write_targets_from_a_table(self):
+        words, spelt = self.spelt_words(500)
+        rows = "".join(f"{target}\t{word}\n" for word, target in zip(words, spelt))
+        self.write("rows.tsv.gz", "spelt\tword\n" + rows)
+        for attention in ("kernel", "softmax"):
+            run = f"run_{attention}"
+            self.run_command("train", "--data", "rows.tsv.gz", "--header", "--source-column", "word", "--target-column",
+                             "spelt", *SEQ2SEQ, *self.LEARN, "--attention", attention, "--decoder-blocks", 2, "--out", run)
+            names = {path.name for path in (self.folder / run).iterdir()}
+            self.assertLessEqual({"tokeniser.json", "target_tokeniser.json", "best.safetensors", "report.html"}, names)
+            words, spelt = self.spelt_words(200, seed=2)
+            self.write("new.tsv", "".join(f"{word}\t{target}\n" for word, target in zip(words, spelt)))
+            layout = ["--source-column", 1, "--target-column", 2]
+            score = self.run_json("eval", "--run", run, "--data", "new.tsv", "--header", *layout)
+            self.assertEqual((score["rows"], score["sources"]), (199, len(set(words[1:]))))
+            self.assertEqual(score["targets"], sum(len(word) + 1 for word in words[1:]))
+            self.assertGreater(score["exact_match"], 0.9)
+            self.assertAlmostEqual(score["exact_match"] + score["error_rate"], 1)
+            self.assertGreater(score["bleu"], 90)
+            answers = self.run_command("predict", "--run", run, input=b"abcd\nba\n\n").stdout.decode().splitlines()
+            self.assertEqual((answers[:2], len(answers)), (["A B C D", "B A"], 3))
+
+    def test_pairs_may_stand_line_by_line_in_two_files(self):
+        words, spelt = self.spelt_words(100)
+        self.write("words.gz", "\n".join(words))
+        self.write("spelt", "\n".join(target.replace(" ", ", ") + "." for target in spelt))
+        files = ["--source", "words.gz", "--target", "spelt"]
+        result = self.run_json("train", *files, "--valid-source", "words.gz", "--valid-target", "spelt", *SEQ2SEQ,
+                               "--target-tokeniser", "13a", "--steps", 2, "--out", "run")
+        self.assertEqual(result["step"], 2)
+        self.assertEqual(len(json.loads(self.read("run/target_tokeniser.json"))["words"]), 4 + 2)
+        self.assertEqual(self.run_json("eval", "--run", "run", *files)["rows"], 100)
+        self.run_command("train", "--resume", "run", "--steps", 3)
+
+    def test_the_pronouncing_dictionary_is_split_by_word(self):
+        entries = [f"w{i}{variant}\tAH0 B{i}" for i in range(200) for variant in ("", "(2)")]
+        self.write("dict.gz", "\n".join(entries))
+        one = self.run_json("data", "cmudict", "--from", "dict.gz", "--out", "one")
+        self.assertEqual([one[part] for part in ("train", "valid", "test")], [2 * 178, 2 * 2, 2 * 20])
+        self.run_command("data", "cmudict", "--from", "dict.gz", "--out", "two")
+        self.assertEqual(self.read("one/test.tsv"), self.read("two/test.tsv"))
+        self.assertTrue(self.read("one/test.tsv").startswith(b"Word\tPhones\nw"))
 
 
 class BenchGenerate(CommandTest):

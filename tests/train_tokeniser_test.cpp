@@ -34,11 +34,11 @@ TEST_CASE("text is split into words by each of the rules") {
 }
 
 TEST_CASE("the rules have names") {
-  for (const auto split : {WordSplit::alphanumeric, WordSplit::whitespace, WordSplit::listops}) {
+  for (const auto split : {WordSplit::alphanumeric, WordSplit::whitespace, WordSplit::listops, WordSplit::mteval_13a}) {
     CHECK(word_split_named(word_split_name(split)) == split);
   }
   CHECK(error_of([] { word_split_named("syllables"); }) ==
-        "word split: \"syllables\" is unknown, wanted alphanumeric, whitespace or listops");
+        "word split: \"syllables\" is unknown, wanted alphanumeric, whitespace, listops or 13a");
 }
 
 TEST_CASE("every text survives the byte tokeniser") {

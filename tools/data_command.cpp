@@ -6,6 +6,7 @@
 #include <lintel/core/atomic_file.hpp>
 #include <lintel/tools/command.hpp>
 #include <lintel/train/baselines.hpp>
+#include <lintel/train/cmudict.hpp>
 #include <lintel/train/listops.hpp>
 #include <lintel/train/number_text.hpp>
 
@@ -67,11 +68,34 @@ int run_listops(const ListOpsCommand& command) {
   return 0;
 }
 
-}  // namespace
+struct CmudictCommand {
+  std::string from, out;
+  std::uint64_t seed = 1;
+  bool json = false;
+};
 
-void add_data_command(CLI::App& app, Action& action) {
-  CLI::App& data = *app.add_subcommand("data", "Make a data set");
-  data.require_subcommand(1);
+int run_cmudict(const CmudictCommand& command) {
+  const PronunciationSplits splits = split_by_word(read_cmudict(command.from), command.seed);
+  const std::filesystem::path folder = command.out;
+  make_folders(folder);
+  write_pronunciations(folder / "train.tsv", splits.train);
+  write_pronunciations(folder / "valid.tsv", splits.valid);
+  write_pronunciations(folder / "test.tsv", splits.test);
+  const auto count = [](const auto& part) { return static_cast<std::int64_t>(part.size()); };
+  std::cout << grouped_text(count(splits.train)) << " training, " << grouped_text(count(splits.valid))
+            << " validation and " << grouped_text(count(splits.test)) << " test pronunciations in " << folder.string()
+            << "\n";
+  if (command.json) {
+    print_json({{"out", command.out},
+                {"train", splits.train.size()},
+                {"valid", splits.valid.size()},
+                {"test", splits.test.size()},
+                {"seed", command.seed}});
+  }
+  return 0;
+}
+
+void add_listops(CLI::App& data, Action& action) {
   auto command = std::make_shared<ListOpsCommand>();
   CLI::App& listops = *data.add_subcommand(
       "listops", "Nested list operations, as train.tsv, valid.tsv and test.tsv with the columns Source and Target");
@@ -84,6 +108,28 @@ void add_data_command(CLI::App& app, Action& action) {
   listops.add_flag("--plain", command->plain, "leave out the parentheses of the published files");
   add_json_option(listops, command->json);
   listops.callback([command, &action] { action = [command] { return run_listops(*command); }; });
+}
+
+void add_cmudict(CLI::App& data, Action& action) {
+  auto command = std::make_shared<CmudictCommand>();
+  CLI::App& cmudict = *data.add_subcommand(
+      "cmudict",
+      "Words and their pronunciations, as train.tsv, valid.tsv and test.tsv with the columns Word and "
+      "Phones; a tenth of the words, drawn by the seed, is test.tsv, a hundredth valid.tsv");
+  cmudict.add_option("--from", command->from, "the CMU pronouncing dictionary, plain or .gz")->required();
+  cmudict.add_option("--out", command->out, "folder of the files, made if missing")->required();
+  add_seed_option(cmudict, command->seed, "the same seed gives the same files");
+  add_json_option(cmudict, command->json);
+  cmudict.callback([command, &action] { action = [command] { return run_cmudict(*command); }; });
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app, Action& action) {
+  CLI::App& data = *app.add_subcommand("data", "Make a data set");
+  data.require_subcommand(1);
+  add_listops(data, action);
+  add_cmudict(data, action);
 }
 
 }  // namespace lintel::tools

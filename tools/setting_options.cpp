@@ -56,8 +56,8 @@ bool SettingOptions::given(const std::string& name) const {
 }
 
 const std::vector<std::string>& table_setting_names() {
-  static const std::vector<std::string> names = {"format", "header", "text_column", "second_text_column",
-                                                 "label_column"};
+  static const std::vector<std::string> names = {"format",       "header",        "text_column",  "second_text_column",
+                                                 "label_column", "source_column", "target_column"};
   return names;
 }
 

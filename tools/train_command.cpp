@@ -75,7 +75,7 @@ void print_outcome(const RunConfig& config, const RunOutcome& outcome) {
   }
   std::cout << "speed: " << short_count_text(result.tokens_per_second()) << " tokens/s, peak memory "
             << fixed_text(static_cast<double>(peak_resident_bytes()) / (1 << 20), 0) << " MiB\n";
-  if (classifies(config)) {
+  if (config.task != "lm") {
     const TokenCount& tokens = result.tokens;
     std::cout << "padding would have cost " << fixed_text(ratio(tokens.padded_to_longest, tokens.real), 2)
               << " times the tokens (to the longest of each batch), "

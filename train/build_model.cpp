@@ -27,26 +27,25 @@ models::TransformerOptions transformer_options(const RunConfig& config) {
           .bias_free = config.bias_free};
 }
 
-// What all models have.
+/// The settings that models have in common.
 template <class ModelConfig>
-ModelConfig model_config(const RunConfig& config, const RunVocabulary& vocabulary) {
-  ModelConfig model;
-  model.vocab = vocabulary.tokeniser.vocabulary_size();
+void set_transformer(ModelConfig& model, const RunConfig& config) {
   model.max_length = config.max_length;
   model.hidden = config.hidden;
   model.mlp = config.mlp;
   model.heads = config.heads;
-  model.blocks = config.blocks;
   model.attention = attention_config(config);
   model.dropout = config.dropout;
   model.options = transformer_options(config);
-  return model;
 }
 
 template <class ModelConfig>
 ModelConfig classifier_config(const RunConfig& config, const RunVocabulary& vocabulary) {
-  auto model = model_config<ModelConfig>(config, vocabulary);
+  ModelConfig model;
+  model.vocab = vocabulary.tokeniser.vocabulary_size();
   model.classes = vocabulary.labels.value().size();
+  set_transformer(model, config);
+  model.blocks = config.blocks;
   model.pooling = config.pooling;
   return model;
 }
@@ -64,10 +63,25 @@ RowClassifier build_classifier(const RunConfig& config, const RunVocabulary& voc
 }
 
 models::LanguageModel build_language_model(const RunConfig& config, const RunVocabulary& vocabulary) {
-  auto model = model_config<models::LanguageModelConfig>(config, vocabulary);
+  models::LanguageModelConfig model;
+  model.vocab = vocabulary.tokeniser.vocabulary_size();
+  set_transformer(model, config);
+  model.blocks = config.blocks;
   model.tied_output = config.tied_output;
   Rng random = weight_random(config);
   return models::LanguageModel(model, random);
+}
+
+models::EncoderDecoder build_encoder_decoder(const RunConfig& config, const RunVocabulary& vocabulary) {
+  models::EncoderDecoderConfig model;
+  model.source_vocab = vocabulary.tokeniser.vocabulary_size();
+  model.target_vocab = vocabulary.target_tokeniser.value().vocabulary_size();
+  set_transformer(model, config);
+  model.encoder_blocks = config.blocks;
+  model.decoder_blocks = config.decoder_blocks > 0 ? config.decoder_blocks : config.blocks;
+  model.tied_output = config.tied_output;
+  Rng random = weight_random(config);
+  return models::EncoderDecoder(model, random);
 }
 
 RunConfig settings_of(const models::LanguageModelConfig& model) {

@@ -1,6 +1,7 @@
 // From the settings of a run to its model.
 #pragma once
 
+#include <lintel/models/encoder_decoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/train/row_classifier.hpp>
 #include <lintel/train/run_config.hpp>
@@ -14,6 +15,9 @@ RowClassifier build_classifier(const RunConfig& config, const RunVocabulary& voc
 
 /// The language model that `config` describes.
 models::LanguageModel build_language_model(const RunConfig& config, const RunVocabulary& vocabulary);
+
+/// The encoder–decoder model that `config` describes.
+models::EncoderDecoder build_encoder_decoder(const RunConfig& config, const RunVocabulary& vocabulary);
 
 /// The settings with which `build_language_model` builds a model like this one; the others are the defaults.
 RunConfig settings_of(const models::LanguageModelConfig& model);

@@ -7,13 +7,6 @@
 #include <lintel/train/evaluate.hpp>
 
 namespace lintel::train {
-namespace {
-
-BatchOptions batch_options(const RunConfig& config) {
-  return {config.seed, config.batch, config.batch_tokens, config.length_window};
-}
-
-}  // namespace
 
 ClassifyTask::ClassifyTask(const RunConfig& config, RowClassifier model, ClassifyData train, ClassifyData valid)
     : model_(std::move(model)),

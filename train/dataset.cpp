@@ -10,8 +10,7 @@
 namespace lintel::train {
 
 std::vector<std::int64_t> ClassifyData::lengths() const {
-  std::vector<std::int64_t> lengths;
-  for (const auto& sequence : sequences) lengths.push_back(static_cast<std::int64_t>(sequence.size()));
+  std::vector<std::int64_t> lengths = lengths_of(sequences);
   for (std::size_t i = 0; i < second_sequences.size(); ++i) {
     lengths[i] += static_cast<std::int64_t>(second_sequences[i].size());
   }
@@ -24,6 +23,22 @@ std::string ClassifyData::fingerprint() const {
   for (const auto& sequence : second_sequences) fingerprint.add(sequence);
   fingerprint.add(labels);
   return fingerprint.hex();
+}
+
+BatchOptions batch_options(const RunConfig& config) {
+  return {config.seed, config.batch, config.batch_tokens, config.length_window};
+}
+
+std::vector<std::int64_t> lengths_of(const std::vector<std::vector<std::int64_t>>& sequences) {
+  std::vector<std::int64_t> lengths;
+  for (const auto& sequence : sequences) lengths.push_back(static_cast<std::int64_t>(sequence.size()));
+  return lengths;
+}
+
+Packed pack_rows(const std::vector<std::vector<std::int64_t>>& sequences, const std::vector<std::int64_t>& rows) {
+  std::vector<std::vector<std::int64_t>> chosen;
+  for (const std::int64_t row : rows) chosen.push_back(sequences[static_cast<std::size_t>(row)]);
+  return pack(chosen);
 }
 
 TableOptions table_options(const RunConfig& config) {
@@ -48,16 +63,21 @@ std::int64_t training_part(std::int64_t count, double fraction, const std::strin
 }
 
 Tokeniser build_tokeniser(const RunConfig& config, const std::vector<TextRow>& rows) {
-  if (config.tokeniser == "byte") return Tokeniser::bytes();
-  VocabularyOptions options;
-  options.max_size = config.vocabulary;
-  options.min_count = config.min_count;
-  options.split = config.tokeniser == "word" ? WordSplit::alphanumeric : word_split_named(config.tokeniser);
   std::vector<std::string_view> texts;
   for (const TextRow& row : rows) {
     texts.push_back(row.text);
     texts.push_back(row.second_text);
   }
+  return build_tokeniser(config, config.tokeniser, texts);
+}
+
+Tokeniser build_tokeniser(const RunConfig& config, const std::string& name,
+                          const std::vector<std::string_view>& texts) {
+  if (name == "byte") return Tokeniser::bytes();
+  VocabularyOptions options;
+  options.max_size = config.vocabulary;
+  options.min_count = config.min_count;
+  options.split = name == "word" ? WordSplit::alphanumeric : word_split_named(name);
   return Tokeniser::words(texts, options);
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <lintel/ops/sequences.hpp>
+#include <lintel/train/batching.hpp>
 #include <lintel/train/labels.hpp>
 #include <lintel/train/run_config.hpp>
 #include <lintel/train/text_table.hpp>
@@ -32,6 +34,15 @@ struct TextData {
   std::string valid;
 };
 
+/// How `config` wants the rows of a data set made into batches.
+BatchOptions batch_options(const RunConfig& config);
+
+/// The number of tokens of each sequence.
+std::vector<std::int64_t> lengths_of(const std::vector<std::vector<std::int64_t>>& sequences);
+
+/// Those of `sequences` that `rows` names, one after the other.
+Packed pack_rows(const std::vector<std::vector<std::int64_t>>& sequences, const std::vector<std::int64_t>& rows);
+
 /// Where `config` says that a table keeps its text and labels.
 TableOptions table_options(const RunConfig& config);
 
@@ -44,6 +55,9 @@ std::int64_t training_part(std::int64_t count, double fraction, const std::strin
 
 /// The tokeniser that `config` names, a word tokeniser with the vocabulary of `rows`.
 Tokeniser build_tokeniser(const RunConfig& config, const std::vector<TextRow>& rows);
+
+/// The tokeniser called `name`, with the other settings of `config`; a word tokeniser has the vocabulary of `texts`.
+Tokeniser build_tokeniser(const RunConfig& config, const std::string& name, const std::vector<std::string_view>& texts);
 
 /// The classes that occur in `rows`.
 Labels build_labels(const std::vector<TextRow>& rows);

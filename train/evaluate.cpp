@@ -11,13 +11,10 @@
 namespace lintel::train {
 namespace {
 
-// Enough to keep every core busy, little enough to stay in the caches.
-constexpr std::int64_t tokens_at_once = 8192;
-
 // Calls `take(i, row)` with the log-probabilities of the classes of row i, for every i.
 template <class Take>
 void for_each_log_probability(const RowClassifier& model, const ClassifyData& data, Take&& take) {
-  for (const auto& rows : evaluation_batches(data.lengths(), 1, tokens_at_once)) {
+  for (const auto& rows : evaluation_batches(data.lengths(), 1, evaluation_tokens)) {
     const Tensor result = log_softmax(model(data, rows));  // (rows, classes)
     const std::size_t classes = static_cast<std::size_t>(result.size(1));
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -55,7 +52,7 @@ Evaluation evaluate_language_model(const models::LanguageModel& model, const Tok
   const std::vector<std::int64_t> tokens = tokeniser.encode(text);
   const auto count = static_cast<std::int64_t>(tokens.size());
   if (count < 2) fail("evaluate: the text is too short: nothing follows its first token");
-  const std::int64_t pieces_at_once = std::max<std::int64_t>(1, tokens_at_once / length);
+  const std::int64_t pieces_at_once = std::max<std::int64_t>(1, evaluation_tokens / length);
   double loss = 0;
   for (std::int64_t begin = 0; begin < count - 1;) {
     std::vector<std::vector<std::int64_t>> pieces;

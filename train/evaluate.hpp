@@ -13,6 +13,9 @@
 
 namespace lintel::train {
 
+/// The tokens that go through a model at once: enough to keep every core busy, little enough to stay in the caches.
+inline constexpr std::int64_t evaluation_tokens = 8192;
+
 /// The probability of every class for each row of `data`, in their order.
 std::vector<std::vector<double>> class_probabilities(const RowClassifier& model, const ClassifyData& data);
 

@@ -34,4 +34,7 @@ PreparedRun prepare_classifier(const RunConfig& config, std::optional<RunVocabul
 /// `prepare_run` for the task "lm".
 PreparedRun prepare_language_model(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
 
+/// `prepare_run` for the task "seq2seq".
+PreparedRun prepare_seq2seq(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
+
 }  // namespace lintel::train

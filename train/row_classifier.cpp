@@ -1,18 +1,9 @@
 #include <lintel/train/row_classifier.hpp>
 
 #include <lintel/core/error.hpp>
-#include <lintel/ops/sequences.hpp>
+#include <lintel/train/dataset.hpp>
 
 namespace lintel::train {
-namespace {
-
-Packed pack_rows(const std::vector<std::vector<std::int64_t>>& sequences, const std::vector<std::int64_t>& rows) {
-  std::vector<std::vector<std::int64_t>> chosen;
-  for (const std::int64_t row : rows) chosen.push_back(sequences.at(static_cast<std::size_t>(row)));
-  return pack(chosen);
-}
-
-}  // namespace
 
 Tensor RowClassifier::operator()(const ClassifyData& data, const std::vector<std::int64_t>& rows,
                                  const std::optional<nn::Training>& training) const {

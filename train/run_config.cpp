@@ -8,6 +8,7 @@
 #include <lintel/core/error.hpp>
 #include <lintel/train/near_names.hpp>
 #include <lintel/train/settings.hpp>
+#include <lintel/train/text_pairs.hpp>
 
 namespace lintel::train {
 namespace {
@@ -69,6 +70,17 @@ void check_setting(const Setting& setting, Number value) {
   fail("settings: ", setting.name, " lies between ", setting.minimum, " and ", setting.maximum, ", got ", value);
 }
 
+void check_training_files(const RunConfig& config) {
+  if (config.task == "seq2seq") {
+    check_pair_files({config.data, config.source, config.target}, "settings: training data");
+    const PairFiles valid{config.valid, config.valid_source, config.valid_target};
+    if (valid.given()) check_pair_files(valid, "settings: validation data");
+  } else {
+    if (!config.source.empty() || !config.target.empty()) fail("settings: source and target are for the task seq2seq");
+    if (config.data.empty()) fail("settings: data is missing, the training file");
+  }
+}
+
 }  // namespace
 
 bool classifies(const RunConfig& config) { return config.task == "classify" || config.task == "match"; }
@@ -113,7 +125,7 @@ void merge_file(RunConfig& config, const std::string& path) {
 
 void check(const RunConfig& config) {
   for_each_setting(config, [](const Setting& setting, const auto& member) { check_setting(setting, member); });
-  if (config.data.empty()) fail("settings: data is missing, the training file");
+  check_training_files(config);
   if (config.out.empty()) fail("settings: out is missing, the folder of the run");
   if (config.steps == 0 && config.epochs == 0) fail("settings: steps and epochs are both 0");
   if (config.hidden % config.heads != 0) {
@@ -135,14 +147,16 @@ void check(const RunConfig& config) {
     fail("settings: the task match reads a table, and the format lines has one column");
   }
   if (config.task != "match" && config.interaction != "none") fail("settings: interaction is for the task match");
-  if (classifies(config) && config.tied_output) fail("settings: tied_output is for the task lm");
+  if (classifies(config) && config.tied_output) fail("settings: tied_output is for the tasks lm and seq2seq");
   if (config.batch_tokens == 0 && config.accumulate > config.batch) {
     fail("settings: a batch of ", config.batch, " cannot be cut into ", config.accumulate, " pieces");
   }
   if (config.task == "lm" && config.tokeniser != "byte") {
     fail("settings: the language model reads bytes, got the tokeniser ", config.tokeniser);
   }
-  if (config.task == "lm" && config.label_smoothing > 0) fail("settings: label_smoothing is for tasks with classes");
+  if (config.task == "lm" && config.label_smoothing > 0) {
+    fail("settings: label_smoothing is for the tasks classify, match and seq2seq");
+  }
 }
 
 void check_resumable(const RunConfig& original, const RunConfig& wanted) {

@@ -14,13 +14,20 @@ struct RunConfig {
   std::string task = "classify";
   std::string data;
   std::string valid;
+  std::string source;
+  std::string target;
+  std::string valid_source;
+  std::string valid_target;
   double valid_fraction = 0.05;
   std::string format = "auto";
   bool header = false;
   std::string text_column = "1";
   std::string second_text_column;
   std::string label_column = "2";
+  std::string source_column = "1";
+  std::string target_column = "2";
   std::string tokeniser = "byte";
+  std::string target_tokeniser = "same";
   std::int64_t vocabulary = 30000;
   std::int64_t min_count = 1;
 
@@ -34,6 +41,7 @@ struct RunConfig {
   std::int64_t mlp = 0;
   std::int64_t heads = 4;
   std::int64_t blocks = 2;
+  std::int64_t decoder_blocks = 0;
   std::int64_t max_length = 512;
   std::int64_t kv_heads = 0;
   std::string positions = "learned";

@@ -23,6 +23,7 @@ void save_run(const RunFolder& folder, const RunConfig& config, const RunVocabul
   make_folders(folder.root());
   vocabulary.tokeniser.save(folder.tokeniser());
   if (vocabulary.labels) vocabulary.labels->save(folder.labels());
+  if (vocabulary.target_tokeniser) vocabulary.target_tokeniser->save(folder.target_tokeniser());
   // Last, because it is what makes the folder a run.
   write_file(folder.config(), to_json(config).dump(2) + "\n");
 }
@@ -37,8 +38,9 @@ RunConfig load_run_config(const RunFolder& folder) {
 }
 
 RunVocabulary load_run_vocabulary(const RunFolder& folder, const RunConfig& config) {
-  RunVocabulary vocabulary{Tokeniser::load(folder.tokeniser()), std::nullopt};
+  RunVocabulary vocabulary{Tokeniser::load(folder.tokeniser())};
   if (classifies(config)) vocabulary.labels = Labels::load(folder.labels());
+  if (config.task == "seq2seq") vocabulary.target_tokeniser = Tokeniser::load(folder.target_tokeniser());
   return vocabulary;
 }
 

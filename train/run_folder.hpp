@@ -19,6 +19,7 @@ class RunFolder {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path config() const { return root_ / "config.json"; }
   std::filesystem::path tokeniser() const { return root_ / "tokeniser.json"; }
+  std::filesystem::path target_tokeniser() const { return root_ / "target_tokeniser.json"; }
   std::filesystem::path labels() const { return root_ / "labels.json"; }
   std::filesystem::path log() const { return root_ / "log.jsonl"; }
   std::filesystem::path report() const { return root_ / "report.html"; }
@@ -38,19 +39,20 @@ class RunFolder {
 /// What turns raw rows into a model's input, and its output into words.
 struct RunVocabulary {
   Tokeniser tokeniser;
-  std::optional<Labels> labels;  ///< of a classifier
+  std::optional<Labels> labels = {};               ///< of a classifier
+  std::optional<Tokeniser> target_tokeniser = {};  ///< of an encoder–decoder model, whose sources `tokeniser` is for
 };
 
 /// Throws `Error` if `folder` holds a run already.
 void require_no_run(const RunFolder& folder);
 
-/// Makes the folder and writes config.json, tokeniser.json and labels.json. Throws `Error` if that fails.
+/// Makes the folder and writes config.json and the files of the vocabulary. Throws `Error` if that fails.
 void save_run(const RunFolder& folder, const RunConfig& config, const RunVocabulary& vocabulary);
 
 /// The settings of the run in `folder`. Throws `Error` if there is no run.
 RunConfig load_run_config(const RunFolder& folder);
 
-/// The tokeniser and labels of the run in `folder`, whose settings are `config`.
+/// The tokenisers and labels of the run in `folder`, whose settings are `config`.
 RunVocabulary load_run_vocabulary(const RunFolder& folder, const RunConfig& config);
 
 }  // namespace lintel::train

@@ -51,30 +51,37 @@ std::vector<ReportAccuracy> accuracies_of(const RunOutcome& outcome) {
   return accuracies;
 }
 
+/// How a report speaks of a task.
+struct TaskWords {
+  const char *model, *loss_unit, *input, *expected, *predicted;
+};
+
+TaskWords words_of(const std::string& task) {
+  if (task == "lm") return {"A language model", "nats per byte", "text", "", "the model goes on"};
+  if (task == "seq2seq") return {"An encoder–decoder model", "nats per token", "source", "target", "model"};
+  return {task == "match" ? "A dual encoder" : "A classifier", "nats", "input", "label", "model"};
+}
+
 }  // namespace
 
 RunReport report_of_run(const RunConfig& config, const PreparedRun& run, const RunOutcome& outcome) {
-  const bool classify = classifies(config);
+  const TaskWords words = words_of(config.task);
   const auto log = read_run_log(outcome.folder.log());
   RunReport report;
   report.title = outcome.folder.root().filename().string();
   if (report.title.empty()) report.title = outcome.folder.root().string();
-  report.summary = (config.task == "match" ? "A dual encoder with "
-                    : classify             ? "A classifier with "
-                                           : "A language model with ") +
-                   config.attention + " attention, trained on " + run.summary + ".";
+  report.summary =
+      std::string(words.model) + " with " + config.attention + " attention, trained on " + run.summary + ".";
   report.figures = figures_of(outcome);
   report.training_loss = curve(log, "loss");
   report.validation_loss = curve(log, "validation_loss");
   report.validation_accuracy = curve(log, "validation_accuracy");
-  report.loss_unit = classify ? "nats" : "nats per byte";
+  report.loss_unit = words.loss_unit;
   report.accuracies = accuracies_of(outcome);
   report.examples = run.examples();
-  if (!classify) {
-    report.input_header = "text";
-    report.expected_header = "";
-    report.predicted_header = "the model goes on";
-  }
+  report.input_header = words.input;
+  report.expected_header = words.expected;
+  report.predicted_header = words.predicted;
   report.config = items_of(config);
   return report;
 }

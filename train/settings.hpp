@@ -45,11 +45,18 @@ namespace settings_detail {
 
 template <class Config, class Function>
 void visit_data(Config& c, Function&& f) {
-  f(Setting{"task", "what to learn: the class of a row, the class of its two texts, or the next byte of a text"}.one_of(
-        {"classify", "match", "lm"}),
+  f(Setting{"task",
+            "what to learn: the class of a row, the class of its two texts, the next byte of a text, or to write a "
+            "target for a source"}
+        .one_of({"classify", "match", "lm", "seq2seq"}),
     c.task);
   f(Setting{"data", "training file, plain or .gz"}.changeable(), c.data);
   f(Setting{"valid", "validation file; none: the end of the training file is held out"}.changeable(), c.valid);
+  f(Setting{"source", "of seq2seq: training file of sources, one a line, plain or .gz, instead of data"}.changeable(),
+    c.source);
+  f(Setting{"target", "of seq2seq: training file of targets, line by line those of source"}.changeable(), c.target);
+  f(Setting{"valid_source", "of seq2seq: validation file of sources"}.changeable(), c.valid_source);
+  f(Setting{"valid_target", "of seq2seq: validation file of targets"}.changeable(), c.valid_target);
   f(Setting{"valid_fraction", "what part of the training file is held out without --valid"}.between(0, 0.9),
     c.valid_fraction);
   f(Setting{"format", "of a table; auto: csv for .csv, lines for .txt, else tsv"}.one_of(
@@ -60,9 +67,15 @@ void visit_data(Config& c, Function&& f) {
   f(Setting{"second_text_column", "a column to append to the text, or to compare with it in the task match"},
     c.second_text_column);
   f(Setting{"label_column", "number, from 1, or name of the column to predict"}, c.label_column);
-  f(Setting{"tokeniser", "how text becomes tokens; word: lower case, split at all but a-z and 0-9"}.one_of(
-        {"byte", "word", "whitespace", "listops"}),
+  f(Setting{"source_column", "of seq2seq: number or name of the column to read"}, c.source_column);
+  f(Setting{"target_column", "of seq2seq: number or name of the column to write"}, c.target_column);
+  f(Setting{"tokeniser",
+            "how text becomes tokens; word: lower case, split at all but a-z and 0-9; 13a: words and punctuation"}
+        .one_of({"byte", "word", "whitespace", "13a", "listops"}),
     c.tokeniser);
+  f(Setting{"target_tokeniser", "of seq2seq: how targets become tokens; same: as sources do"}.one_of(
+        {"same", "byte", "word", "whitespace", "13a"}),
+    c.target_tokeniser);
   f(Setting{"vocabulary", "most rows of a word table, padding and unknown included; 0: no limit"}.at_least(0),
     c.vocabulary);
   f(Setting{"min_count", "leave out words that the training rows have less often"}.at_least(1), c.min_count);
@@ -84,6 +97,9 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"mlp", "width inside the feed-forward layers; 0: four times hidden"}.at_least(0), c.mlp);
   f(Setting{"heads", "attention heads"}.at_least(1), c.heads);
   f(Setting{"blocks", "Transformer blocks"}.between(1, 1024), c.blocks);
+  f(Setting{"decoder_blocks", "blocks of the decoder of seq2seq, blocks being those of the encoder; 0: as many"}
+        .between(0, 1024),
+    c.decoder_blocks);
   f(Setting{"kv_heads", "heads of keys and values, each shared by several attention heads; 0: as many as heads"}
         .at_least(0),
     c.kv_heads);
@@ -95,13 +111,15 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"norm_epsilon", "added to the variance or mean square in a norm"}.between(1e-12, 1), c.norm_epsilon);
   f(Setting{"feed_forward", "the network behind attention"}.one_of({"gelu", "swiglu"}), c.feed_forward);
   f(Setting{"bias_free", "no biases in the linear layers"}, c.bias_free);
-  f(Setting{"tied_output", "the language model's output is its table of tokens"}, c.tied_output);
+  f(Setting{"tied_output", "the output is the table of tokens, of lm and seq2seq"}, c.tied_output);
   f(Setting{"pooling", "what is classified: a learned first token or the mean of all"}.one_of({"cls", "mean"}),
     c.pooling);
   f(Setting{"interaction", "what the task match compares beside the two vectors; nli: their product and difference"}
         .one_of({"none", "nli"}),
     c.interaction);
-  f(Setting{"dropout", "dropout in the feed-forward layers"}.between(0, 0.99), c.dropout);
+  f(Setting{"dropout", "dropout in the feed-forward layers; of seq2seq also on embeddings and attention"}.between(0,
+                                                                                                                  0.99),
+    c.dropout);
 }
 
 template <class Config, class Function>

@@ -15,9 +15,9 @@ namespace lintel::train {
 
 /// How good a model is on some data.
 struct Evaluation {
-  double loss = 0;                 ///< mean cross entropy of a target (a row's class, a byte), in nats
+  double loss = 0;                 ///< mean cross entropy of a target (a row's class, a byte, a token), in nats
   std::optional<double> accuracy;  ///< from 0 to 1, of a classifier
-  std::int64_t targets = 0;        ///< how many rows or bytes were predicted
+  std::int64_t targets = 0;        ///< how many rows, bytes or tokens were predicted
 
   /// Whether this is a better result: a higher accuracy, or where that is equal or there is none, a lower loss.
   bool better_than(const Evaluation& other) const;

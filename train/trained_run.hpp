@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <lintel/models/encoder_decoder.hpp>
 #include <lintel/models/language_model.hpp>
 #include <lintel/train/row_classifier.hpp>
 #include <lintel/train/run_config.hpp>
@@ -28,5 +29,8 @@ RowClassifier load_classifier(const TrainedRun& run, const std::string& weights)
 
 /// The language model of `run`; as `load_classifier`.
 models::LanguageModel load_language_model(const TrainedRun& run, const std::string& weights);
+
+/// The encoder–decoder model of `run`; as `load_classifier`.
+models::EncoderDecoder load_encoder_decoder(const TrainedRun& run, const std::string& weights);
 
 }  // namespace lintel::train

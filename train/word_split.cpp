@@ -1,11 +1,10 @@
 #include <lintel/core/error.hpp>
+#include <lintel/train/ascii.hpp>
+#include <lintel/train/tokenise_13a.hpp>
 #include <lintel/train/word_split.hpp>
 
 namespace lintel::train {
 namespace {
-
-// Not std::isspace and its kin: they follow the locale, and a vocabulary must not.
-bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // The character that `alphanumeric` makes of `c`, or a space.
 char lower_alphanumeric(char c) {
@@ -25,18 +24,22 @@ std::string word_split_name(WordSplit split) {
       return "whitespace";
     case WordSplit::listops:
       return "listops";
+    case WordSplit::mteval_13a:
+      return "13a";
   }
   fail("word split: unknown rule");
 }
 
 WordSplit word_split_named(const std::string& name) {
-  for (const WordSplit split : {WordSplit::alphanumeric, WordSplit::whitespace, WordSplit::listops}) {
+  for (const WordSplit split :
+       {WordSplit::alphanumeric, WordSplit::whitespace, WordSplit::listops, WordSplit::mteval_13a}) {
     if (word_split_name(split) == name) return split;
   }
-  fail("word split: \"", name, "\" is unknown, wanted alphanumeric, whitespace or listops");
+  fail("word split: \"", name, "\" is unknown, wanted alphanumeric, whitespace, listops or 13a");
 }
 
 std::vector<std::string> split_words(std::string_view text, WordSplit split) {
+  if (split == WordSplit::mteval_13a) return tokenise_13a(text);
   std::vector<std::string> words;
   std::string word;
   auto end_word = [&] {

@@ -1,0 +1,43 @@
+#include <lintel/autograd/tape.hpp>
+#include <lintel/nn/decoder_block.hpp>
+#include <lintel/ops/elementwise.hpp>
+
+namespace lintel::nn {
+
+DecoderBlock::DecoderBlock(const TransformerBlockConfig& config, Rng& rng)
+    : norm1(config.hidden, config.norm),
+      attention(config.hidden, config.heads, rng, config.attention, config.head),
+      norm2(config.hidden, config.norm),
+      cross_attention(config.hidden, config.heads, rng, config.attention, config.head),
+      norm3(config.hidden, config.norm),
+      feed_forward(config.hidden, config.mlp, rng,
+                   {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias}),
+      attention_output_dropout(config.attention_output_dropout) {}
+
+Tensor DecoderBlock::operator()(const Tensor& x, const Sequences& sequences, const Tensor& memory,
+                                const Sequences& memory_sequences, const std::optional<Training>& training) const {
+  const Tensor own = attention(norm1(x), sequences, true, child_of(training, 0));
+  const Tensor attended = x + attention_output_dropout(own, child_of(training, 1));
+  const Tensor other =
+      cross_attention.cross(norm2(attended), sequences, memory, memory_sequences, child_of(training, 2));
+  const Tensor informed = attended + attention_output_dropout(other, child_of(training, 3));
+  const LayerScope scope("feed_forward");
+  return feed_forward(norm3(informed), child_of(training, 4), informed);
+}
+
+DecoderBlockState DecoderBlock::start(const Tensor& memory, const Sequences& memory_sequences) const {
+  return {attention.empty_state(memory_sequences.count()), cross_attention.remember(memory, memory_sequences)};
+}
+
+Tensor DecoderBlock::step(const Tensor& x, DecoderBlockState& state) const {
+  const Sequences one_each = Sequences::padded(x.size(0), 1);
+  const Tensor attended = x + attention.read(norm1(x), one_each, state.attention);
+  const Tensor informed = attended + cross_attention.recall(norm2(attended), state.cross_attention);
+  return feed_forward(norm3(informed), std::nullopt, informed);
+}
+
+Tensor DecoderBlock::orthogonality_penalty() const {
+  return attention.orthogonality_penalty() + cross_attention.orthogonality_penalty();
+}
+
+}  // namespace lintel::nn
