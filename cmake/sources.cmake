@@ -167,6 +167,7 @@ lintel_room(nn
   PUBLIC
     attention.hpp
     attention_state.hpp
+    attention_weights.hpp
     block.hpp
     clip.hpp
     dropout.hpp
@@ -193,6 +194,7 @@ lintel_room(nn
     attention.cpp
     attention_memory.cpp
     attention_state.cpp
+    attention_weights.cpp
     block.cpp
     clip.cpp
     dropout.cpp
@@ -233,6 +235,8 @@ lintel_room(models
 
 lintel_room(train
   PRIVATE
+    attention_map.hpp
+    attention_map_page.hpp
     baselines.hpp
     batching.hpp
     build_model.hpp
@@ -252,6 +256,7 @@ lintel_room(train
     listops_rules.hpp
     near_names.hpp
     number_text.hpp
+    page.hpp
     peak_memory.hpp
     prepared_run.hpp
     progress.hpp
@@ -276,6 +281,7 @@ lintel_room(train
     trainer.hpp
     word_split.hpp
   SOURCES
+    attention_map.cpp
     baselines.cpp
     batching.cpp
     build_model.cpp
@@ -294,6 +300,7 @@ lintel_room(train
     listops_rules.cpp
     near_names.cpp
     number_text.cpp
+    page.cpp
     peak_memory.cpp
     prepared_classifier.cpp
     prepared_language_model.cpp
@@ -326,6 +333,7 @@ lintel_room(tools
     command.hpp
     setting_options.hpp
   SOURCES
+    attention_map_command.cpp
     bench_command.cpp
     bench_generate.cpp
     bench_limits.cpp
