@@ -65,6 +65,7 @@
 #include "nn/attention.cpp"
 #include "nn/attention_memory.cpp"
 #include "nn/attention_state.cpp"
+#include "nn/attention_weights.cpp"
 #include "nn/block.cpp"
 #include "nn/clip.cpp"
 #include "nn/decoder_block.cpp"

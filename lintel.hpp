@@ -45,6 +45,7 @@
 
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/attention_state.hpp>
+#include <lintel/nn/attention_weights.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/nn/clip.hpp>
 #include <lintel/nn/decoder_block.hpp>

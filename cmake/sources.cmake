@@ -167,6 +167,7 @@ lintel_room(nn
   PUBLIC
     attention.hpp
     attention_state.hpp
+    attention_weights.hpp
     block.hpp
     clip.hpp
     decoder_block.hpp
@@ -194,6 +195,7 @@ lintel_room(nn
     attention.cpp
     attention_memory.cpp
     attention_state.cpp
+    attention_weights.cpp
     block.cpp
     clip.cpp
     decoder_block.cpp
@@ -238,6 +240,8 @@ lintel_room(models
 lintel_room(train
   PRIVATE
     ascii.hpp
+    attention_map.hpp
+    attention_map_page.hpp
     baselines.hpp
     batching.hpp
     bleu.hpp
@@ -260,6 +264,7 @@ lintel_room(train
     listops_rules.hpp
     near_names.hpp
     number_text.hpp
+    page.hpp
     peak_memory.hpp
     prepared_run.hpp
     progress.hpp
@@ -287,6 +292,7 @@ lintel_room(train
     trainer.hpp
     word_split.hpp
   SOURCES
+    attention_map.cpp
     baselines.cpp
     batching.cpp
     bleu.cpp
@@ -308,6 +314,7 @@ lintel_room(train
     listops_rules.cpp
     near_names.cpp
     number_text.cpp
+    page.cpp
     peak_memory.cpp
     prepared_classifier.cpp
     prepared_language_model.cpp
@@ -344,6 +351,7 @@ lintel_room(tools
     command.hpp
     setting_options.hpp
   SOURCES
+    attention_map_command.cpp
     bench_command.cpp
     bench_generate.cpp
     bench_limits.cpp

@@ -331,6 +331,16 @@ Tensor Attention::operator()(const Tensor& x, const Sequences& sequences, bool c
   return std::visit([&](const auto& attention) { return attention(x, sequences, causal, training); }, kind);
 }
 
+QueriesAndKeys Attention::queries_and_keys(const Tensor& x, const Sequences& sequences) const {
+  return std::visit(
+      [&](const auto& attention) -> QueriesAndKeys {
+        attention_detail::check_input(x, attention.q.weight.size(-1));
+        const auto [queries, keys, values] = attention_detail::project(attention, x, sequences, Tensor());
+        return {queries, attention_detail::repeat_heads(keys, attention.heads)};
+      },
+      kind);
+}
+
 AttentionState Attention::empty_state(std::int64_t streams) const {
   return std::visit([&](const auto& attention) { return attention.empty_state(streams); }, kind);
 }

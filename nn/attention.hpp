@@ -124,6 +124,12 @@ struct SoftmaxAttention {
   }
 };
 
+/// What heads compare: queries and keys (…, heads, head_dim), turned by their places where positions are rotary, each
+/// key as often as heads share it.
+struct QueriesAndKeys {
+  Tensor queries, keys;
+};
+
 /// The attention that a config asks for.
 struct Attention {
   std::variant<KernelAttention, SoftmaxAttention> kind;
@@ -133,6 +139,9 @@ struct Attention {
 
   Tensor operator()(const Tensor& x, const Sequences& sequences, bool causal = false,
                     const std::optional<Training>& training = std::nullopt) const;
+
+  /// Those of x, which is as in the call above.
+  QueriesAndKeys queries_and_keys(const Tensor& x, const Sequences& sequences) const;
 
   AttentionState empty_state(std::int64_t streams) const;
   Tensor read(const Tensor& x, const Sequences& sequences, AttentionState& state) const;

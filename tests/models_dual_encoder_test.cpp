@@ -157,7 +157,7 @@ TEST_CASE("gradients of the loss are right for every parameter") {
   for (const nn::AttentionConfig& attention : both_attentions) {
     for (const char* interaction : {"none", "nli"}) {
       DualEncoderConfig config = small_config(attention, "cls", interaction);
-      config.hidden = 4, config.mlp = 4, config.vocab = 4, config.max_length = 3;
+      config.hidden = 4, config.mlp = 4, config.vocab = 4, config.max_length = 3, config.blocks = 1;
       const DualEncoder model = in_float64(random_dual_encoder(config));
       gradcheck_module(model, Tensor(), [&](const DualEncoder& pairs, const Tensor&) {
         return nn::cross_entropy(pairs(pack({{1, 2, 3}, {0}}), pack({{3, 1}, {2, 2}})), labels);

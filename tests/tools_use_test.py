@@ -1,9 +1,12 @@
 """A run from data to answers, as a user goes through it."""
 
+import base64
+import html.parser
 import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import unittest
@@ -13,7 +16,7 @@ from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SEQ2SEQ, SMA
 
 class Help(CommandTest):
     COMMANDS = (["data"], ["data", "listops"], ["data", "cmudict"], ["train"], ["eval"], ["predict"], ["generate"],
-                ["import"], ["info"], ["bench", "generate"])
+                ["attention-map"], ["import"], ["info"], ["bench", "generate"])
 
     def test_every_command_has_help(self):
         for command in ([], *self.COMMANDS):
@@ -185,6 +188,103 @@ class MakePairs(CommandTest):
             self.assertEqual(sorted(row[side] for row in other), list(range(50)))
         self.write("short.txt", "one\n")
         self.assertIn("50 and 1 lines, equally many", self.make("first.txt", "short.txt").stderr)
+
+
+class PageParser(html.parser.HTMLParser):
+    """Collects what a page refers to, its JSON, and the tags that were closed out of turn."""
+    VOID = {"meta", "input", "br"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.wrong, self.links, self.data, self.script = [], [], [], "", ""
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.open.append((tag, dict(attributes)))
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop()[0] != tag:
+            self.wrong.append(tag)
+
+    def handle_data(self, text):
+        if self.open and self.open[-1][0] == "script":
+            if self.open[-1][1].get("id") == "data":
+                self.data += text
+            else:
+                self.script += text
+
+
+class AttentionMap(CommandTest):
+    def page(self, *arguments):
+        """The tokens and matrices of a page, after checking that it is well-formed and needs nothing else."""
+        self.run_command("attention-map", "--out", "map.html", *arguments)
+        parser = PageParser()
+        parser.feed(self.read("map.html").decode())
+        parser.close()
+        self.assertEqual((parser.open, parser.wrong, parser.links), ([], [], []))
+        self.assertNotIn("http", parser.script)
+        data = json.loads(parser.data)
+        count = len(data["tokens"])
+        for head in data["heads"]:
+            for kind, text in head.items():
+                numbers = struct.unpack(f"<{count * count}f", base64.b64decode(text, validate=True))
+                head[kind] = [numbers[i * count:(i + 1) * count] for i in range(count)]
+        return data
+
+    def test_the_rows_of_a_classifier_are_weights_that_sum_to_one_at_most(self):
+        self.write_rows("rows.tsv", 60)
+        self.run_command("train", "--data", "rows.tsv", *CLASSIFY, "--blocks", 2, "--steps", 3, "--out", "run")
+        for layer in (0, 1):
+            data = self.page("--run", "run", "--layer", layer, "red cat seven cat")
+            self.assertEqual(data["tokens"], ["[CLS]", "red", "cat", "seven", "cat"])
+            self.assertEqual(len(data["heads"]), 2)
+            for head in data["heads"]:
+                for row in head["kernel"]:
+                    self.assertTrue(all(weight > 0 for weight in row))
+                    self.assertTrue(0.99 < sum(row) <= 1 + 1e-6, sum(row))
+                for row in head["softmax"]:
+                    self.assertAlmostEqual(sum(row), 1, places=5)
+        self.assertNotEqual(data["heads"][0]["kernel"], data["heads"][0]["softmax"])
+
+    def test_a_language_model_sees_no_later_token_and_bytes_are_made_visible(self):
+        self.write_text("text.txt", 400)
+        self.run_command("train", "--data", "text.txt", *LANGUAGE, "--steps", 2, "--out", "lm")
+        data = self.page("--run", "lm", "a <b>\nö")
+        self.assertEqual(data["tokens"], ["a", "␣", "<", "b", ">", "⏎", "xc3", "xb6"])
+        self.assertTrue(data["causal"])
+        for head in data["heads"]:
+            for kind in ("kernel", "softmax"):
+                self.assertEqual([[weight > 0 for weight in row] for row in head[kind]],
+                                 [[j <= i for j in range(8)] for i in range(8)])
+
+    def test_a_text_cannot_end_the_script_that_holds_it(self):
+        self.write("rows.tsv", "a\t</script> x\nb\ty\n" * 20)
+        train = ["train", "--data", "rows.tsv", *CLASSIFY, "--tokeniser", "whitespace", "--steps", 1, "--out", "run"]
+        self.run_command(*train)
+        data = self.page("--run", "run", "</script> y")
+        self.assertEqual(data["tokens"], ["[CLS]", "</script>", "y"])
+
+    def test_a_dual_encoder_reads_one_text_and_softmax_attention_has_one_matrix(self):
+        self.write_pairs("pairs.tsv", 40)
+        self.run_command("train", "--data", "pairs.tsv", *MATCH, "--steps", 1, "--attention", "softmax", "--pooling", "mean",
+                         "--out", "run")
+        data = self.page("--run", "run", "red cat")
+        self.assertEqual(data["tokens"], ["red", "cat"])
+        self.assertEqual([set(head) for head in data["heads"]], [{"softmax"}, {"softmax"}])
+
+    def test_what_cannot_be_drawn(self):
+        self.write_rows("rows.tsv", 40)
+        self.run_command("train", "--data", "rows.tsv", *CLASSIFY, "--positions", "none", "--steps", 1, "--out", "run")
+        draw = ["attention-map", "--run", "run"]
+        for layer in (1, -1):
+            self.assertIn(f"there is no layer {layer}, the model has the layers 0 to 0",
+                          self.error_of(*draw, "--layer", layer, "red cat"))
+        self.assertIn("the text has no token", self.error_of(*draw, ""))
+        self.assertIn("the text has 600 tokens, at most 512", self.error_of(*draw, "cat " * 600))
+        self.assertIn("not the folder of a run", self.error_of("attention-map", "--run", "nowhere", "cat"))
+        self.assertIn("nowhere", self.error_of(*draw, "--out", "nowhere/map.html", "cat"))
+        self.assertFalse((self.folder / "attention-map.html").exists())
 
 
 class Options(CommandTest):

@@ -85,6 +85,7 @@ int run(int argc, char** argv) {
   add_eval_command(app, action);
   add_predict_command(app, action);
   add_generate_command(app, action);
+  add_attention_map_command(app, action);
   add_import_command(app, action);
   add_info_command(app, action);
   add_bench_command(app, action);

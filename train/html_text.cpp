@@ -54,6 +54,10 @@ std::string escape_html(std::string_view text) {
   return html;
 }
 
+std::string html_element(const std::string& tag, std::string_view text) {
+  return "<" + tag + ">" + escape_html(text) + "</" + tag + ">";
+}
+
 std::string shortened(std::string_view text, std::size_t characters) {
   std::size_t seen = 0;
   for (std::size_t place = 0; place < text.size(); ++place) {

@@ -11,6 +11,9 @@ namespace lintel::train {
 /// UTF-8 and control characters other than newline and tab become U+FFFD.
 std::string escape_html(std::string_view text);
 
+/// <tag>text</tag>, with `text` escaped.
+std::string html_element(const std::string& tag, std::string_view text);
+
 /// The first `characters` characters of `text`, with an ellipsis if it was longer.
 std::string shortened(std::string_view text, std::size_t characters);
 

@@ -3,6 +3,7 @@
 #include <lintel/core/atomic_file.hpp>
 #include <lintel/train/html_text.hpp>
 #include <lintel/train/number_text.hpp>
+#include <lintel/train/page.hpp>
 #include <lintel/train/report.hpp>
 #include <lintel/train/report_style.hpp>
 
@@ -11,10 +12,6 @@ namespace {
 
 constexpr std::size_t longest_input = 600, longest_answer = 1200;  // characters of an example
 
-std::string element(const std::string& tag, const std::string& text) {
-  return "<" + tag + ">" + escape_html(text) + "</" + tag + ">";
-}
-
 std::string cell(const std::string& style, const std::string& text) {
   return "<td class=\"" + style + "\">" + escape_html(text) + "</td>";
 }
@@ -22,7 +19,7 @@ std::string cell(const std::string& style, const std::string& text) {
 std::string figures_html(const RunReport& report) {
   std::string html = "<div class=\"figures\">\n";
   for (const ReportItem& figure : report.figures) {
-    html += "<div>" + element("b", figure.value) + element("span", figure.name) + "</div>\n";
+    html += "<div>" + html_element("b", figure.value) + html_element("span", figure.name) + "</div>\n";
   }
   return html + "</div>\n";
 }
@@ -47,8 +44,9 @@ std::string accuracies_html(const RunReport& report) {
   std::string html = "<h2>Against the baselines</h2>\n<div class=\"card bars\">\n";
   for (const ReportAccuracy& entry : report.accuracies) {
     const double width = std::isfinite(entry.accuracy) ? 100 * std::clamp(entry.accuracy, 0.0, 1.0) : 0;
-    html += element("span", entry.name) + "<i class=\"" + (entry.baseline ? "" : "own") +
-            "\" style=\"width:" + fixed_text(width, 1) + "%\"></i>" + element("b", percent_text(entry.accuracy)) + "\n";
+    html += html_element("span", entry.name) + "<i class=\"" + (entry.baseline ? "" : "own") +
+            "\" style=\"width:" + fixed_text(width, 1) + "%\"></i>" + html_element("b", percent_text(entry.accuracy)) +
+            "\n";
   }
   return html + "</div>\n";
 }
@@ -69,10 +67,10 @@ std::string examples_html(const RunReport& report) {
   const bool with_confidence = std::any_of(report.examples.begin(), report.examples.end(),
                                            [](const ReportExample& example) { return example.confidence >= 0; });
   std::string html = std::string("<h2>Examples</h2>\n<div class=\"card\"><table class=\"") +
-                     (compared ? "labels" : "texts") + "\">\n<tr>" + element("th", report.input_header);
-  if (compared) html += element("th", report.expected_header);
-  html += element("th", report.predicted_header);
-  if (with_confidence) html += element("th", "sure");
+                     (compared ? "labels" : "texts") + "\">\n<tr>" + html_element("th", report.input_header);
+  if (compared) html += html_element("th", report.expected_header);
+  html += html_element("th", report.predicted_header);
+  if (with_confidence) html += html_element("th", "sure");
   html += compared ? "<th></th></tr>\n" : "</tr>\n";
   for (const ReportExample& example : report.examples) html += example_row(report, example, with_confidence);
   return html + "</table></div>\n";
@@ -81,7 +79,7 @@ std::string examples_html(const RunReport& report) {
 std::string config_html(const RunReport& report) {
   std::string html = "<h2>Configuration</h2>\n<dl class=\"card config\">\n";
   for (const ReportItem& item : report.config) {
-    html += "<div>" + element("dt", item.name) + element("dd", item.value) + "</div>\n";
+    html += "<div>" + html_element("dt", item.name) + html_element("dd", item.value) + "</div>\n";
   }
   return html + "</dl>\n";
 }
@@ -89,18 +87,14 @@ std::string config_html(const RunReport& report) {
 }  // namespace
 
 std::string report_html(const RunReport& report) {
-  std::string html =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  html += element("title", report.title) + "\n<style>" + report_style + "</style>\n</head>\n<body>\n<main>\n";
-  html += element("h1", report.title) + "\n";
+  std::string html = html_element("h1", report.title) + "\n";
   if (!report.summary.empty()) html += "<p class=\"summary\">" + escape_html(report.summary) + "</p>\n";
   if (!report.figures.empty()) html += figures_html(report);
   html += charts_html(report);
   if (!report.accuracies.empty()) html += accuracies_html(report);
   if (!report.examples.empty()) html += examples_html(report);
   if (!report.config.empty()) html += config_html(report);
-  return html + "</main>\n</body>\n</html>\n";
+  return html_page(report.title, report_style, html);
 }
 
 void write_report(const std::filesystem::path& path, const RunReport& report) { write_file(path, report_html(report)); }

@@ -1,38 +1,15 @@
-// The looks of a report.
+// The looks of a report, beside what all pages share.
 #pragma once
 
 namespace lintel::train {
 
-/// The style sheet of `report_html`.
+/// The style sheet that `report_html` adds to that of `html_page`.
 inline constexpr const char* report_style = R"css(
-:root {
-  color-scheme: light dark;
-  --page: #f7f6f3; --card: #ffffff; --ink: #20242b; --quiet: #656c78; --rule: #e3e1db;
-  --first: #2667c9; --second: #d2571f; --third: #12805c; --pale: #c9cdd4; --wrong: #b3352b;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --page: #14171b; --card: #1c2026; --ink: #e6e8eb; --quiet: #98a0ac; --rule: #2e343d;
-    --first: #6ea3f5; --second: #f08d58; --third: #4fc497; --pale: #454d59; --wrong: #f07f74;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
-}
-main { max-width: 1180px; margin: 0 auto; padding: 40px 24px 56px; }
-h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.01em; margin: 0 0 6px; }
-h2 { font-size: 15px; margin: 36px 0 12px; }
-.summary { color: var(--quiet); margin: 0 0 24px; max-width: 100ch; }
 .figures { display: flex; flex-wrap: wrap; gap: 12px; }
-.figures div, figure, .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 .figures div { padding: 12px 18px; min-width: 128px; }
 .figures b { display: block; font-size: 24px; line-height: 1.25; font-weight: 650; }
 .figures span, .legend, figcaption + .none { color: var(--quiet); font-size: 13px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); gap: 16px; }
-figure { margin: 0; padding: 16px 18px 10px; max-width: 760px; }
-figcaption { font-weight: 600; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; margin-bottom: 6px; }
 .legend i { display: inline-block; width: 18px; height: 3px; border-radius: 2px; margin-right: 7px; vertical-align: 4px;
   background: currentColor; }
@@ -52,16 +29,11 @@ svg .curve { stroke-width: 2.2; }
 svg .raw { stroke-width: 1; opacity: 0.3; }
 svg .dot { fill: currentColor; stroke: var(--card); stroke-width: 1; }
 svg .first { color: var(--first); } svg .second { color: var(--second); } svg .third { color: var(--third); }
-.card { padding: 6px 18px; overflow-x: auto; }
 .bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: 8px 14px; align-items: center;
   padding: 16px 18px; }
 .bars i { display: block; height: 16px; border-radius: 4px; background: var(--pale); min-width: 2px; }
 .bars .own { background: var(--third); }
 .bars b, td { font-variant-numeric: tabular-nums; }
-table { border-collapse: collapse; width: 100%; }
-th { text-align: left; font-weight: 600; font-size: 13px; color: var(--quiet); }
-th, td { padding: 8px 14px 8px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
-tr:last-child td { border-bottom: 0; }
 td.input { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap;
   overflow-wrap: anywhere; width: 100%; }
 td.answer { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 4em; max-width: 32em; }
