@@ -47,6 +47,7 @@ lintel_room(core
 
 lintel_room(autograd
   PUBLIC
+    checkpoint.hpp
     cotangent.hpp
     custom_op.hpp
     gradcheck.hpp
@@ -55,6 +56,7 @@ lintel_room(autograd
     transforms.hpp
     views.hpp
   SOURCES
+    checkpoint.cpp
     cotangent.cpp
     gradcheck.cpp
     gradients.cpp
@@ -319,6 +321,7 @@ lintel_room(train
 
 lintel_room(tools
   PRIVATE
+    bench_attention.hpp
     bench_generate.hpp
     bench_limits.hpp
     bench_model.hpp
@@ -326,6 +329,7 @@ lintel_room(tools
     command.hpp
     setting_options.hpp
   SOURCES
+    bench_attention.cpp
     bench_command.cpp
     bench_generate.cpp
     bench_limits.cpp
