@@ -32,6 +32,7 @@
 #include "core/team.cpp"
 #include "core/tensor.cpp"
 #include "core/utf8.cpp"
+#include "autograd/checkpoint.cpp"
 #include "autograd/cotangent.cpp"
 #include "autograd/gradcheck.cpp"
 #include "autograd/gradients.cpp"

@@ -13,6 +13,7 @@
 #include <lintel/core/tensor.hpp>
 #include <lintel/core/visit.hpp>
 
+#include <lintel/autograd/checkpoint.hpp>
 #include <lintel/autograd/cotangent.hpp>
 #include <lintel/autograd/custom_op.hpp>
 #include <lintel/autograd/gradcheck.hpp>

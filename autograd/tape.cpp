@@ -17,6 +17,11 @@ std::shared_ptr<std::vector<Tape*>>& active_tapes() {
   return stack;
 }
 
+HiddenFromTapes*& innermost_hiding_scope() {
+  thread_local HiddenFromTapes* scope = nullptr;
+  return scope;
+}
+
 std::string& layer_path() {
   thread_local std::string path;
   return path;
@@ -126,7 +131,7 @@ bool must_be_recorded(const Record& record, const std::vector<Tensor>& cotangent
 }
 
 /// From the cotangents of the outputs of `record` to those of its inputs.
-std::vector<Tensor> pull_back(const Record& record, const std::vector<Tensor>& cotangents, std::vector<bool> wanted) {
+std::vector<Tensor> pull_back(const Record& record, std::vector<Tensor>& cotangents, std::vector<bool> wanted) {
   check_unchanged(record, record.saved);
   check_unchanged(record, record.definition_inputs);
   const bool through_definition = record.definition && must_be_recorded(record, cotangents);
@@ -183,7 +188,7 @@ void Tape::watch(const Tensor& x, const std::string& name) {
 }
 
 bool Tape::tracks(const std::vector<Tensor>& inputs) const {
-  if (suspended_ || consumed_ || tracked_.empty()) return false;
+  if (hiding_ > 0 || suspended_ || consumed_ || tracked_.empty()) return false;
   return std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& x) { return tracked_.contains(x.id()); });
 }
 
@@ -197,6 +202,7 @@ void Tape::append(const Operation& operation) {
                 .vjp = operation.vjp,
                 .precision = matmul_precision(),
                 .flops = operation.flops,
+                .recomputed_flops = operation.recomputed_flops,
                 .definition = operation.definition};
   if (operation.definition) record.definition_inputs = tape_detail::save(operation.inputs);
   for (const Tensor& input : operation.inputs) record.inputs.push_back(tape_detail::info_of(input));
@@ -209,14 +215,47 @@ void Tape::append(const Operation& operation) {
 }
 
 bool is_recording(const std::vector<Tensor>& inputs) {
+  // An op that learns here that nobody listens may not record at all.
+  if (HiddenFromTapes* scope = tape_detail::innermost_hiding_scope()) {
+    for (const Tensor& input : inputs) scope->note_read(input);
+  }
   const auto& tapes = *tape_detail::active_tapes();
   return std::any_of(tapes.begin(), tapes.end(), [&](const Tape* tape) { return tape->tracks(inputs); });
 }
 
 void record(Operation operation) {
+  if (HiddenFromTapes* scope = tape_detail::innermost_hiding_scope()) scope->note(operation);
   for (Tape* tape : *tape_detail::active_tapes()) {
     if (tape->tracks(operation.inputs)) tape->append(operation);
   }
+}
+
+HiddenFromTapes::HiddenFromTapes()
+    : hidden_(*tape_detail::active_tapes()), outer_(std::exchange(tape_detail::innermost_hiding_scope(), this)) {
+  for (Tape* tape : hidden_) ++tape->hiding_;
+}
+
+HiddenFromTapes::~HiddenFromTapes() {
+  tape_detail::innermost_hiding_scope() = outer_;
+  for (Tape* tape : *tape_detail::active_tapes()) {  // a tape that was freed meanwhile is no longer among them
+    if (std::find(hidden_.begin(), hidden_.end(), tape) != hidden_.end()) --tape->hiding_;
+  }
+}
+
+void HiddenFromTapes::note(const Operation& operation) {
+  for (const Tensor& input : operation.inputs) note_read(input);
+  flops_ += operation.flops;
+  recomputed_flops_ += operation.recomputed_flops;
+}
+
+void HiddenFromTapes::note_read(const Tensor& x) {
+  const auto& tapes = *tape_detail::active_tapes();
+  const bool missed = std::any_of(tapes.begin(), tapes.end(), [&](const Tape* tape) {
+    return tape->hiding_ > 0 && !tape->suspended_ && !tape->consumed_ && tape->tracked_.contains(x.id());
+  });
+  const bool known =
+      std::any_of(reads_.begin(), reads_.end(), [&](const Tensor& other) { return other.id() == x.id(); });
+  if (missed && !known) reads_.push_back(x);
 }
 
 LayerScope::LayerScope(const std::string& name) : outer_length_(tape_detail::layer_path().size()) {
@@ -241,12 +280,15 @@ Tensor stop_gradient(const Tensor& x) { return share_buffer(x, x.shape()); }
 
 Gradients Tape::gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
                           const GradientOptions& options) {
-  using namespace tape_detail;
   if (consumed_) fail("gradients: this tape was consumed by an earlier call, pass .keep = true there for another");
+  return walk(tape_detail::seed_cotangents(outputs, options.seeds), wrt, options.keep);
+}
+
+Gradients Tape::walk(std::unordered_map<std::uint64_t, Tensor> cotangents, const std::vector<Tensor>& wrt, bool keep) {
+  using namespace tape_detail;
   const Raised suspension(suspended_);
-  consumed_ = !options.keep;
+  consumed_ = !keep;
   if (last_event_) last_event_ = std::chrono::steady_clock::now();
-  CotangentMap cotangents = seed_cotangents(outputs, options.seeds);
   const auto needed = dependants(records_, wrt);
   std::unordered_set<std::uint64_t> asked_for;
   for (const Tensor& x : wrt) asked_for.insert(x.id());
@@ -272,7 +314,7 @@ Gradients Tape::gradients(const std::vector<Tensor>& outputs, const std::vector<
       }
       deposit(record, pull_back(record, output_cotangents, wanted), wanted, cotangents);
     }
-    if (!options.keep) records_.pop_back();  // frees what this record saved before the next one allocates
+    if (!keep) records_.pop_back();  // frees what this record saved before the next one allocates
     if (last_event_) note_backward_time(remaining);
   }
 
@@ -320,7 +362,8 @@ void Tape::measure_times() {
 
 void Tape::note_forward_time() {
   const Record& record = records_.back();
-  OpTime time{.op = record.op, .layer = record.layer, .flops = record.flops};
+  OpTime time{
+      .op = record.op, .layer = record.layer, .flops = record.flops, .recomputed_flops = record.recomputed_flops};
   for (const auto* tensors : {&record.inputs, &record.outputs}) {
     for (const TensorInfo& x : *tensors) {
       if (x.id == 0) continue;  // an input that is not there

@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <lintel/autograd/gradients.hpp>
@@ -35,18 +36,20 @@ struct SavedTensor {
 /// What a vjp is given: the cotangents of the outputs, what the forward pass saved, and which inputs are wanted.
 class Backward {
  public:
-  Backward(const std::vector<Tensor>& cotangents, const std::vector<SavedTensor>& saved, std::vector<bool> wanted)
+  Backward(std::vector<Tensor>& cotangents, const std::vector<SavedTensor>& saved, std::vector<bool> wanted)
       : cotangents_(cotangents), saved_(saved), wanted_(std::move(wanted)) {}
 
   /// The derivative of the scalar being differentiated with respect to output `output`; of the output's shape.
   const Tensor& cotangent(std::size_t output = 0) const { return cotangents_.at(output); }
+  /// The same, handed over: once the vjp lets go of it, its memory is free for what the vjp goes on to compute.
+  Tensor take_cotangent(std::size_t output = 0) const { return std::exchange(cotangents_.at(output), Tensor()); }
   /// Element `index` of `Operation::saved`.
   const Tensor& saved(std::size_t index) const { return saved_.at(index).tensor; }
   /// Whether the cotangent of input `input` is of use to anyone; a vjp computes no others.
   bool wants(std::size_t input) const { return wanted_.at(input); }
 
  private:
-  const std::vector<Tensor>& cotangents_;
+  std::vector<Tensor>& cotangents_;
   const std::vector<SavedTensor>& saved_;
   std::vector<bool> wanted_;
 };
@@ -68,6 +71,8 @@ struct Operation {
   /// Floating-point operations of its matrix products, forward, each product counted once; 0 where there are none.
   /// Their gradients take twice as many.
   double flops = 0;
+  /// Those of products that are computed once more, most of them by the vjp, instead of keeping their results.
+  double recomputed_flops = 0;
   /// For a fused op whose `vjp` is a kernel and so cannot be recorded: what it computes, in primitives. The tape then
   /// keeps the inputs and differentiates this instead when an outer tape watches an input or a cotangent.
   Definition definition = nullptr;
@@ -83,7 +88,7 @@ struct Record {
   std::vector<SavedTensor> definition_inputs;
   Vjp vjp;
   DType precision = DType::float32;  ///< of its matrix products, see core/matmul_precision.hpp
-  double flops = 0;
+  double flops = 0, recomputed_flops = 0;
   Definition definition;
 };
 
@@ -92,6 +97,7 @@ struct OpTime {
   std::string op;
   std::string layer;
   double flops = 0;             ///< of the products, forward
+  double recomputed_flops = 0;  ///< of those that are computed once more for the backward pass
   std::size_t bytes = 0;        ///< of its inputs and outputs
   double forward_seconds = 0;   ///< since the record before it, so with what lies between two ops
   double backward_seconds = 0;  ///< of its vjp, and of adding the cotangents it gave to those of other uses
@@ -103,6 +109,34 @@ bool is_recording(const std::vector<Tensor>& inputs);
 
 /// Records `operation` on every active tape of this thread that watches one of its inputs.
 void record(Operation operation);
+
+/// Hides from the active tapes of this thread what is computed while it lives, and notes what they miss. Tapes made
+/// meanwhile record as always. Scopes nest: what an inner one hides, an outer one learns of by what is recorded for it.
+class HiddenFromTapes {
+ public:
+  HiddenFromTapes();
+  ~HiddenFromTapes();
+  HiddenFromTapes(const HiddenFromTapes&) = delete;
+  HiddenFromTapes& operator=(const HiddenFromTapes&) = delete;
+
+  /// The tensors that hidden tapes watch, directly or through their records, and that an op has read; each once.
+  const std::vector<Tensor>& reads() const { return reads_; }
+  /// The sums of `Operation::flops` and of `Operation::recomputed_flops`.
+  double flops() const { return flops_; }
+  double recomputed_flops() const { return recomputed_flops_; }
+  /// Counts `x` among what was read if a hidden tape watches it.
+  void note_read(const Tensor& x);
+
+ private:
+  friend void record(Operation operation);
+
+  void note(const Operation& operation);
+
+  std::vector<Tape*> hidden_;
+  HiddenFromTapes* outer_;
+  std::vector<Tensor> reads_;
+  double flops_ = 0, recomputed_flops_ = 0;
+};
 
 /// Names the layer that is being computed while it lives; records and errors quote it. Scopes nest:
 /// "blocks.0.attention".
@@ -170,7 +204,11 @@ class Tape {
  private:
   friend bool is_recording(const std::vector<Tensor>& inputs);
   friend void record(Operation operation);
+  friend class HiddenFromTapes;
+  friend Tensor checkpoint(std::function<Tensor()> f);
 
+  /// The walk, from the cotangents that it starts with; these are freed as it goes.
+  Gradients walk(std::unordered_map<std::uint64_t, Tensor> cotangents, const std::vector<Tensor>& wrt, bool keep);
   bool tracks(const std::vector<Tensor>& inputs) const;
   void append(const Operation& operation);
   void note_forward_time();
@@ -185,6 +223,7 @@ class Tape {
   std::vector<OpTime> times_;
   std::size_t untimed_ = 0;  // records from before `measure_times`
   std::optional<std::chrono::steady_clock::time_point> last_event_;
+  int hiding_ = 0;  // how many `HiddenFromTapes` hide what happens
   bool suspended_ = false;
   bool consumed_ = false;
 };

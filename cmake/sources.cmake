@@ -47,6 +47,7 @@ lintel_room(core
 
 lintel_room(autograd
   PUBLIC
+    checkpoint.hpp
     cotangent.hpp
     custom_op.hpp
     gradcheck.hpp
@@ -55,6 +56,7 @@ lintel_room(autograd
     transforms.hpp
     views.hpp
   SOURCES
+    checkpoint.cpp
     cotangent.cpp
     gradcheck.cpp
     gradients.cpp
@@ -344,6 +346,7 @@ lintel_room(train
 
 lintel_room(tools
   PRIVATE
+    bench_attention.hpp
     bench_generate.hpp
     bench_limits.hpp
     bench_model.hpp
@@ -352,6 +355,7 @@ lintel_room(tools
     setting_options.hpp
   SOURCES
     attention_map_command.cpp
+    bench_attention.cpp
     bench_command.cpp
     bench_generate.cpp
     bench_limits.cpp

@@ -17,6 +17,7 @@ struct TransformerOptions {
   std::string feed_forward = "gelu";  ///< "gelu" or "swiglu"
   std::int64_t kv_heads = 0;          ///< heads of keys and values, a divisor of the heads; 0: as many
   bool bias_free = false;             ///< no biases in the linear layers
+  bool checkpoint = false;            ///< see `nn::TransformerBlock`
 };
 
 /// Throws an `Error` that begins with `model` for a name that is not among the choices, or a number out of range.
@@ -41,7 +42,8 @@ nn::TransformerBlockConfig block_config(const ModelConfig& config) {
                    .rotary_base = options.positions == "rotary" ? options.rotary_base : 0},
           .norm = norm_options(options),
           .feed_forward = options.feed_forward,
-          .bias = !options.bias_free};
+          .bias = !options.bias_free,
+          .checkpoint = options.checkpoint};
 }
 
 }  // namespace lintel::models

@@ -1,4 +1,4 @@
-#include <lintel/autograd/tape.hpp>
+#include <lintel/autograd/checkpoint.hpp>
 #include <lintel/nn/block.hpp>
 #include <lintel/ops/elementwise.hpp>
 
@@ -9,11 +9,23 @@ TransformerBlock::TransformerBlock(const TransformerBlockConfig& config, Rng& rn
       attention(config.hidden, config.heads, rng, config.attention, config.head),
       norm2(config.hidden, config.norm),
       feed_forward(config.hidden, config.mlp, rng,
-                   {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias}),
-      attention_output_dropout(config.attention_output_dropout) {}
+                   {.kind = config.feed_forward,
+                    .dropout = config.dropout,
+                    .bias = config.bias,
+                    .recompute = config.checkpoint}),
+      attention_output_dropout(config.attention_output_dropout),
+      checkpoint(config.checkpoint) {}
 
 Tensor TransformerBlock::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>& training) const {
+  if (!checkpoint) return compute(x, sequences, causal, training);
+  // The tape may outlive the model: what it calls has handles of its own to the parameters.
+  return lintel::checkpoint(
+      [block = *this, x, sequences, causal, training] { return block.compute(x, sequences, causal, training); });
+}
+
+Tensor TransformerBlock::compute(const Tensor& x, const Sequences& sequences, bool causal,
+                                 const std::optional<Training>& training) const {
   const Tensor found = attention(norm1(x), sequences, causal, child_of(training, 0));
   const Tensor attended = x + attention_output_dropout(found, child_of(training, 2));
   const LayerScope scope("feed_forward");

@@ -1,3 +1,4 @@
+#include <lintel/autograd/checkpoint.hpp>
 #include <lintel/autograd/tape.hpp>
 #include <lintel/nn/decoder_block.hpp>
 #include <lintel/ops/elementwise.hpp>
@@ -11,11 +12,24 @@ DecoderBlock::DecoderBlock(const TransformerBlockConfig& config, Rng& rng)
       cross_attention(config.hidden, config.heads, rng, config.attention, config.head),
       norm3(config.hidden, config.norm),
       feed_forward(config.hidden, config.mlp, rng,
-                   {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias}),
-      attention_output_dropout(config.attention_output_dropout) {}
+                   {.kind = config.feed_forward,
+                    .dropout = config.dropout,
+                    .bias = config.bias,
+                    .recompute = config.checkpoint}),
+      attention_output_dropout(config.attention_output_dropout),
+      checkpoint(config.checkpoint) {}
 
 Tensor DecoderBlock::operator()(const Tensor& x, const Sequences& sequences, const Tensor& memory,
                                 const Sequences& memory_sequences, const std::optional<Training>& training) const {
+  if (!checkpoint) return compute(x, sequences, memory, memory_sequences, training);
+  // The tape may outlive the model: what it calls has handles of its own to the parameters.
+  return lintel::checkpoint([block = *this, x, sequences, memory, memory_sequences, training] {
+    return block.compute(x, sequences, memory, memory_sequences, training);
+  });
+}
+
+Tensor DecoderBlock::compute(const Tensor& x, const Sequences& sequences, const Tensor& memory,
+                             const Sequences& memory_sequences, const std::optional<Training>& training) const {
   const Tensor own = attention(norm1(x), sequences, true, child_of(training, 0));
   const Tensor attended = x + attention_output_dropout(own, child_of(training, 1));
   const Tensor other =

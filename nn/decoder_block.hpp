@@ -29,6 +29,7 @@ struct DecoderBlock {
   Norm norm3;
   Mlp feed_forward;
   Dropout attention_output_dropout;
+  bool checkpoint;  ///< see `TransformerBlock`
 
   DecoderBlock(const TransformerBlockConfig& config, Rng& rng);
 
@@ -52,6 +53,10 @@ struct DecoderBlock {
     f("norm3", self.norm3);
     f("feed_forward", self.feed_forward);
   }
+
+ private:
+  Tensor compute(const Tensor& x, const Sequences& sequences, const Tensor& memory, const Sequences& memory_sequences,
+                 const std::optional<Training>& training) const;
 };
 
 }  // namespace lintel::nn

@@ -5,7 +5,11 @@ namespace lintel::nn {
 namespace swiglu_detail {
 
 std::variant<FeedForward, SwiGlu> make_mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options) {
-  if (options.kind == "gelu") return FeedForward(hidden, mlp, rng, options.dropout, {options.bias});
+  if (options.kind == "gelu") {
+    FeedForward network(hidden, mlp, rng, options.dropout, {options.bias});
+    network.recompute = options.recompute;
+    return network;
+  }
   if (options.kind == "swiglu") return SwiGlu(hidden, mlp, rng, options.dropout, {options.bias});
   fail("feed_forward: unknown kind \"", options.kind, "\", one of gelu, swiglu wanted");
 }

@@ -33,6 +33,7 @@ struct MlpOptions {
   std::string kind = "gelu";  ///< "gelu", which is `FeedForward`, or "swiglu"
   double dropout = 0;
   bool bias = true;
+  bool recompute = false;  ///< of `FeedForward`
 };
 
 /// The feedforward network that options ask for.

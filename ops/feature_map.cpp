@@ -172,6 +172,7 @@ Tensor apply(const char* op, const Tensor& x, const FeatureMapLayer& layer) {
                                        b.saved(0), b);
               },
           .flops = product_flops(leading_size(x.shape(), 2), s.heads, s.multiply_adds()),
+          .recomputed_flops = product_flops(leading_size(x.shape(), 2), s.heads, s.multiply_adds()),
           .definition =
               [activation = layer.activation](const std::vector<Tensor>& in) {
                 return std::vector{layer_definition({activation, in[1], in[2], in[3], in[4], in[5]}, in[0])};

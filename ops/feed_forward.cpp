@@ -335,6 +335,7 @@ Tensor feed_forward(const Tensor& x, const Tensor& up, const Tensor& up_bias, co
           .saved = {x, up, up_bias, down, down_bias, kept},
           .vjp = [options](const Backward& b) { return feed_forward_vjp(options, b); },
           .flops = product_flops(s.rows, s.mlp, s.in + s.out),
+          .recomputed_flops = keeps ? 0 : product_flops(s.rows, s.mlp, s.in),
           .definition =
               [options](const std::vector<Tensor>& inputs) { return std::vector{definition(options, inputs)}; }});
   return y;

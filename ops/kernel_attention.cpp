@@ -64,19 +64,46 @@ Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences&
   return {sizes, queries, keys, options, map, shape[shape.rank() - 1], {queries, longest}, {keys, longest}};
 }
 
+/// Of the products of φ.
+double flops_of_features(const Call& call) {
+  double flops = 0;
+  for (const FeatureMapLayer& layer : call.map) {
+    flops += product_flops(call.sizes.query_rows + call.sizes.key_rows, call.sizes.heads,
+                           feature_map_detail::sizes_of(layer).multiply_adds());
+  }
+  return flops;
+}
+
+/// Of products over the weights within the chunks of the causal form, of `depth` multiply-adds each.
+double flops_within_chunks(const Call& call, std::int64_t depth) {
+  double flops = 0;
+  for (std::int64_t i = 0; call.options.causal && i < call.queries.count(); ++i) {
+    for (std::int64_t begin = 0; begin < call.queries.length(i); begin += chunk) {
+      const std::int64_t rows = std::min(chunk, call.queries.length(i) - begin);
+      flops += product_flops(rows * (rows + 1) / 2, call.sizes.heads, depth);
+    }
+  }
+  return flops;
+}
+
+/// Of S' or of its read-out.
+double flops_of_states(const Call& call, std::int64_t rows) {
+  return product_flops(rows, call.sizes.heads * call.features, call.sizes.head_dim + 1);
+}
+
 /// The products of φ, of S' and its read-out, and for causal attention of the triangle of weights within each chunk.
 double flops_of(const Call& call) {
   const AttentionSizes& s = call.sizes;
-  const std::int64_t rows = s.query_rows + s.key_rows;
-  double flops = product_flops(rows, s.heads * call.features, s.head_dim + 1);
-  for (const FeatureMapLayer& layer : call.map) {
-    flops += product_flops(rows, s.heads, feature_map_detail::sizes_of(layer).multiply_adds());
-  }
-  for (std::int64_t i = 0; call.options.causal && i < call.queries.count(); ++i) {
-    for (std::int64_t begin = 0; begin < call.queries.length(i); begin += chunk) {
-      const std::int64_t rows_of_chunk = std::min(chunk, call.queries.length(i) - begin);
-      flops += product_flops(rows_of_chunk * (rows_of_chunk + 1) / 2, s.heads, call.features + s.head_dim + 1);
-    }
+  return flops_of_features(call) + flops_of_states(call, s.query_rows + s.key_rows) +
+         flops_within_chunks(call, call.features + s.head_dim + 1);
+}
+
+/// What of that the backward pass does again: φ, and when causal the states before all chunks of a piece but its first,
+/// and the weights within chunks.
+double recomputed_flops_of(const Call& call) {
+  double flops = flops_of_features(call) + flops_within_chunks(call, call.features);
+  for (std::int64_t i = 0; call.options.causal && i < call.query_pieces.count(); ++i) {
+    flops += flops_of_states(call, (call.query_pieces[i].size() - 1) / chunk * chunk);
   }
   return flops;
 }
@@ -497,6 +524,7 @@ Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const
           .saved = std::move(saved),
           .vjp = [kept](const Backward& b) { return kernel_attention_vjp(kept, b); },
           .flops = flops_of(call),
+          .recomputed_flops = recomputed_flops_of(call),
           .definition = [kept](const std::vector<Tensor>& x) { return std::vector{definition(kept, x)}; }});
   return o;
 }

@@ -104,7 +104,6 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   Tensor c = empty(plan.result, a.dtype());
   with_float_type("matmul", a.dtype(), [&]<class T>() { run_product<T>(a, b, options, plan, c); });
   const bool a_tracked = is_recording({a}), b_tracked = is_recording({b});
-  if (!a_tracked && !b_tracked) return c;
   record({.name = "matmul",
           .inputs = {a, b},
           .outputs = {c},

@@ -120,13 +120,13 @@ void forward_stretch(const Head<T>& h, std::int64_t begin, Block<T> o, T* maximu
   kernels.divide_rows(out.first, out.stride, sum + begin, out.first, out.stride, end - begin, head_dim);
 }
 
-/// Of the scores that are not hidden, and of the weighted sums.
-double flops_of(const Call& call) {
+/// Of the product whose results are the scores that are not hidden, each from `depth` numbers.
+double flops_of_scores(const Call& call, std::int64_t depth) {
   double flops = 0;
   for (std::int64_t i = 0; i < call.queries.count(); ++i) {
     const std::int64_t rows = call.queries.length(i), keys = call.keys.length(i);
     const std::int64_t scores = call.causal ? rows * (rows + 1) / 2 : rows * keys;
-    flops += product_flops(scores, call.sizes.heads, call.sizes.features + call.sizes.head_dim);
+    flops += product_flops(scores, call.sizes.heads, depth);
   }
   return flops;
 }
@@ -272,7 +272,8 @@ Tensor softmax_attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
           .outputs = {o},
           .saved = {q, k, v, o, maximum, sum},
           .vjp = [call](const Backward& b) { return softmax_attention_vjp(call, b); },
-          .flops = flops_of(call),
+          .flops = flops_of_scores(call, call.sizes.features + call.sizes.head_dim),
+          .recomputed_flops = flops_of_scores(call, call.sizes.features),
           .definition =
               [call](const std::vector<Tensor>& inputs) {
                 return std::vector{definition(call, inputs[0], inputs[1], inputs[2])};

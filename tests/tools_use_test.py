@@ -16,7 +16,7 @@ from command_helpers import CLASSIFY, CommandTest, LANGUAGE, MATCH, SEQ2SEQ, SMA
 
 class Help(CommandTest):
     COMMANDS = (["data"], ["data", "listops"], ["data", "cmudict"], ["train"], ["eval"], ["predict"], ["generate"],
-                ["attention-map"], ["import"], ["info"], ["bench", "generate"])
+                ["attention-map"], ["import"], ["info"], ["bench", "generate"], ["bench", "attention"])
 
     def test_every_command_has_help(self):
         for command in ([], *self.COMMANDS):
@@ -394,6 +394,20 @@ class Bench(CommandTest):
         self.assertGreater(found["ms_median"], 0)
         self.assertEqual(self.result("bench", "step", "--steps", 1, "--forward-only", *self.SMALL)["flops"], forward)
         self.assertIn("steps is 0", self.error_of("bench", "step", "--steps", 0))
+        self.assertIn("warm-up is -1", self.error_of("bench", "step", "--warm-up", -1))
+
+    def test_a_checkpointed_step_is_the_same_step_with_products_computed_again(self):
+        tokens, hidden, mlp, blocks, vocab = 48, 16, 32, 2, 256
+        for task, head in (("classify", 2 * 2 * hidden), ("lm", tokens * hidden * vocab)):
+            options = ["bench", "step", "--task", task, "--steps", 3, "--warm-up", 0, *self.SMALL]
+            plain, checkpointed = self.result(*options), self.result(*options, "--checkpoint")
+            self.assertEqual(len(plain["losses"]), 3)
+            self.assertLess(plain["losses"][2], plain["losses"][0])
+            self.assertEqual(plain["losses"], checkpointed["losses"])
+            self.assertEqual(plain["flops"], checkpointed["flops"])
+            again = plain["flops"] / 3 - 2 * head + 2 * blocks * tokens * hidden * mlp
+            self.assertEqual(checkpointed["flops_recomputed"], plain["flops_recomputed"] + again)
+            self.assertGreater(checkpointed["share_of_peak_with_recomputed"], 0)
 
     def test_every_task_attention_and_type_has_a_step(self):
         for options in (["--task", "lm"], ["--task", "lm", "--attention", "softmax"], ["--attention", "lowrank_glu"],
@@ -453,6 +467,50 @@ class Seq2Seq(CommandTest):
         self.run_command("data", "cmudict", "--from", "dict.gz", "--out", "two")
         self.assertEqual(self.read("one/test.tsv"), self.read("two/test.tsv"))
         self.assertTrue(self.read("one/test.tsv").startswith(b"Word\tPhones\nw"))
+
+
+class BenchAttention(CommandTest):
+    ROWS, HEADS, HEAD_DIM = 3 * 70, 2, 8
+    SMALL = ["bench", "attention", "--length", 70, "--batch", 3, "--heads", HEADS, "--head-dim", HEAD_DIM,
+             "--repetitions", 1, "--threads", 1]
+
+    def result(self, *options):
+        return json.loads(self.run_command(*self.SMALL, *options).stdout.decode().splitlines()[-1])
+
+    def multiply_adds(self, found, field="flops"):
+        """Of a row and head."""
+        return found[field] / (2 * self.ROWS * self.HEADS)
+
+    def test_each_product_of_kernel_attention_counts_once_and_the_recomputed_ones_beside_them(self):
+        d = self.HEAD_DIM
+        features, state = 2 * 2 * d * d, 2 * d * (d + 1)
+        found = self.result()
+        self.assertEqual(self.multiply_adds(found), 3 * (features + state))
+        self.assertEqual(self.multiply_adds(found, "flops_recomputed"), features)
+        for field in ("ms_median", "share_of_peak", "share_of_peak_with_recomputed", "peak_rss_mib"):
+            self.assertGreater(found[field], 0)
+        self.assertEqual(self.multiply_adds(self.result("--forward-only")), features + state)
+        self.assertEqual(self.result("--forward-only")["flops_recomputed"], 0)
+        self.assertEqual(self.multiply_adds(self.result("--kernel-layers", 2)), 3 * (2 * features + state))
+        scores = (64 * 65 / 2 + 6 * 7 / 2) / 70  # a sequence is a chunk of 64 tokens and one of 6
+        causal = self.result("--causal")
+        self.assertAlmostEqual(self.multiply_adds(causal), 3 * (features + state + scores * (2 * d + 1)))
+        self.assertAlmostEqual(self.multiply_adds(causal, "flops_recomputed"),
+                               features + scores * d + d * (d + 1) * 64 / 70)
+
+    def test_softmax_attention_counts_the_scores_that_are_not_hidden(self):
+        for options, scores in (([], 70), (["--causal"], 71 / 2)):
+            found = self.result("--feature-map", "softmax", *options)
+            self.assertEqual(self.multiply_adds(found), 3 * scores * 2 * self.HEAD_DIM)
+            self.assertEqual(self.multiply_adds(found, "flops_recomputed"), scores * self.HEAD_DIM)
+
+    def test_every_feature_map_can_be_measured(self):
+        for name in ("linear", "lowrank_glu", "residual", "mlp", "elu", "relu", "favor", "hedgehog"):
+            self.assertGreater(self.result("--feature-map", name)["flops"], 0)
+
+    def test_sizes_and_names_that_make_no_attention_are_told(self):
+        self.assertIn("length is 0, at least 1", self.error_of("bench", "attention", "--length", 0))
+        self.assertIn("one of linear, glu", self.error_of("bench", "attention", "--feature-map", "exp"))
 
 
 class BenchGenerate(CommandTest):

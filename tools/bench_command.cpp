@@ -9,6 +9,7 @@
 #include <lintel/core/parallel.hpp>
 #include <lintel/core/tensor.hpp>
 #include <lintel/ops/gemm.hpp>
+#include <lintel/tools/bench_attention.hpp>
 #include <lintel/tools/bench_generate.hpp>
 #include <lintel/tools/bench_limits.hpp>
 #include <lintel/tools/bench_model.hpp>
@@ -93,29 +94,29 @@ int run_matmul(const MatmulCommand& c) {
 
 struct StepCommand {
   ModelShape shape;
-  std::int64_t steps = 5;
+  std::int64_t steps = 5, warm_up = 2;
 };
 
 /// How often the peak is measured between the steps, which may be far shorter than that takes.
 constexpr std::int64_t most_peaks = 32;
 
 int run_step(const StepCommand& command) {
-  if (command.steps < 1) fail("bench: steps is ", command.steps, ", at least 1 wanted");
-  use_threads(command.shape.threads);
-  const BenchModel model = make_bench_model(command.shape);
-  double flops = 0, loss = 0;
-  std::vector<OpTime> times;
-  model.step(&times);
-  for (const OpTime& time : times) flops += (command.shape.forward_only ? 1 : 3) * time.flops;
-  model.step(nullptr);
-  std::vector<double> milliseconds, peaks;
-  const std::int64_t steps_between_peaks = (command.steps + most_peaks - 1) / most_peaks;
-  for (std::int64_t step = 0; step < command.steps; ++step) {
-    milliseconds.push_back(1e3 * seconds_of([&] { loss = model.step(nullptr); }));
-    if (step % steps_between_peaks != 0) continue;
-    peaks.push_back(command.shape.dtype == "bfloat16" ? multiply_add_gflops<bfloat16>() : multiply_add_gflops<float>());
-  }
   const ModelShape& shape = command.shape;
+  if (command.steps < 1) fail("bench: steps is ", command.steps, ", at least 1 wanted");
+  if (command.warm_up < 0) fail("bench: warm-up is ", command.warm_up, ", 0 or more wanted");
+  use_threads(shape.threads);
+  const BenchModel model = make_bench_model(shape);
+  std::vector<OpTime> times;
+  std::vector<double> milliseconds, peaks, losses;
+  const std::int64_t steps_between_peaks = (command.steps + most_peaks - 1) / most_peaks;
+  for (std::int64_t step = 0; step < command.warm_up + command.steps; ++step) {
+    const double seconds = seconds_of([&] { losses.push_back(model.step(step == 0 ? &times : nullptr)); });
+    if (step < command.warm_up) continue;
+    milliseconds.push_back(1e3 * seconds);
+    if ((step - command.warm_up) % steps_between_peaks != 0) continue;
+    peaks.push_back(shape.dtype == "bfloat16" ? multiply_add_gflops<bfloat16>() : multiply_add_gflops<float>());
+  }
+  const Flops flops = flops_of(times, shape.forward_only);
   const double ms = median(milliseconds);
   Json json{{"attention", shape.attention},
             {"kernel_layers", shape.kernel_layers},
@@ -128,14 +129,15 @@ int run_step(const StepCommand& command) {
             {"dtype", shape.dtype},
             {"bfloat16_unit", bfloat16_unit_name(active_bfloat16_unit())},
             {"forward_only", shape.forward_only},
+            {"checkpoint", shape.checkpoint},
             {"ms_median", rounded(ms, 3)},
             {"ms_min", rounded(*std::min_element(milliseconds.begin(), milliseconds.end()), 3)},
             {"tokens_per_s", rounded(static_cast<double>(shape.batch * shape.length) / ms * 1e3, 0)},
             {"parameters", model.parameters},
             {"peak_rss_mib", train::peak_resident_bytes() >> 20},
-            {"loss", loss}};
-  json["flops"] = flops;
-  json["share_of_peak"] = rounded(flops / ms * 1e-6 / median(peaks), 3);
+            {"loss", losses.back()},
+            {"losses", losses}};
+  add_shares(json, flops, ms, median(peaks));
   print_json(json);
   return 0;
 }
@@ -179,11 +181,29 @@ void add_step(CLI::App& bench, Action& action) {
   auto command = std::make_shared<StepCommand>();
   CLI::App& step = *bench.add_subcommand("step", "One training step of a Transformer");
   add_shape_options(step, command->shape);
-  step.add_option("--steps", command->steps, "steps to take the median of, after two more")->capture_default_str();
+  step.add_option("--steps", command->steps, "steps to take the median of")->capture_default_str();
+  step.add_option("--warm-up", command->warm_up, "steps before them")->capture_default_str();
   step.callback([command, &action] { action = [command] { return run_step(*command); }; });
 }
 
 }  // namespace
+
+Flops flops_of(const std::vector<OpTime>& times, bool forward_only) {
+  Flops flops;
+  for (const OpTime& time : times) {
+    flops.once += (forward_only ? 1 : 3) * time.flops;
+    if (!forward_only) flops.recomputed += time.recomputed_flops;
+  }
+  return flops;
+}
+
+void add_shares(Json& json, const Flops& flops, double milliseconds, double peak_gflops) {
+  const double possible = 1e6 * milliseconds * peak_gflops;
+  json["flops"] = flops.once;
+  json["flops_recomputed"] = flops.recomputed;
+  json["share_of_peak"] = rounded(flops.once / possible, 3);
+  json["share_of_peak_with_recomputed"] = rounded((flops.once + flops.recomputed) / possible, 3);
+}
 
 double rounded(double value, int digits) {
   const double scale = std::pow(10.0, digits);
@@ -196,6 +216,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_limits(bench, action);
   add_matmul(bench, action);
   add_step(bench, action);
+  add_bench_attention(bench, action);
   add_bench_generate(bench, action);
 }
 

@@ -6,8 +6,8 @@
 
 #include <lintel/core/isa.hpp>
 #include <lintel/core/parallel.hpp>
-#include <lintel/models/language_model.hpp>
 #include <lintel/tools/bench_generate.hpp>
+#include <lintel/tools/bench_model.hpp>
 #include <lintel/tools/bench_timing.hpp>
 #include <lintel/train/peak_memory.hpp>
 
@@ -16,29 +16,16 @@ namespace {
 
 constexpr std::int64_t window = 1000;  // tokens of a measurement
 
-struct GenerateShape {
-  std::string attention = "glu", positions = "none";
-  int kernel_layers = 1;
-  std::int64_t length = 10000, streams = 1, hidden = 256, mlp = 1024, heads = 4, kv_heads = 0, blocks = 4, vocab = 256;
-  std::int64_t threads = 0;
+struct GenerateShape : Architecture {
+  std::int64_t length = 10000, streams = 1, threads = 0;
   bool write_all = false;
+
+  GenerateShape() { positions = "none"; }
 };
 
 models::LanguageModel make_model(const GenerateShape& shape) {
-  models::LanguageModelConfig config{.vocab = shape.vocab,
-                                     .max_length = shape.length,
-                                     .hidden = shape.hidden,
-                                     .mlp = shape.mlp,
-                                     .heads = shape.heads,
-                                     .blocks = shape.blocks};
-  config.attention = nn::SoftmaxAttentionConfig{};
-  if (shape.attention != "softmax") {
-    config.attention = nn::KernelAttentionConfig{.feature_map = shape.attention, .layers = shape.kernel_layers};
-  }
-  config.options.positions = shape.positions;
-  config.options.kv_heads = shape.kv_heads;
   Rng rng(1);
-  return models::LanguageModel(config, rng);
+  return make_language_model(shape, shape.length, rng);
 }
 
 /// Streams that are fed tokens one by one: the likeliest one of the logits, as a greedy writer does.
@@ -144,18 +131,9 @@ int run(const GenerateShape& shape) {
 void add_bench_generate(CLI::App& bench, Action& action) {
   auto shape = std::make_shared<GenerateShape>();
   CLI::App& generate = *bench.add_subcommand("generate", "Tokens a second at the beginning and at the end of a text");
-  generate.add_option("--attention", shape->attention, "softmax, or a feature map of kernel attention")
-      ->capture_default_str();
-  generate.add_option("--kernel-layers", shape->kernel_layers, "layers of the feature map")->capture_default_str();
-  generate.add_option("--positions", shape->positions, "learned, rotary or none")->capture_default_str();
+  add_architecture_options(generate, *shape);
   generate.add_option("--length", shape->length, "tokens of the text, at least 1000")->capture_default_str();
   generate.add_option("--streams", shape->streams, "texts written at the same time")->capture_default_str();
-  generate.add_option("--hidden", shape->hidden, "size of a token's vector")->capture_default_str();
-  generate.add_option("--mlp", shape->mlp, "inner size of the feedforward networks")->capture_default_str();
-  generate.add_option("--heads", shape->heads, "heads of the attention")->capture_default_str();
-  generate.add_option("--kv-heads", shape->kv_heads, "heads of keys and values; 0: as many")->capture_default_str();
-  generate.add_option("--blocks", shape->blocks, "blocks of the model")->capture_default_str();
-  generate.add_option("--vocab", shape->vocab, "token ids")->capture_default_str();
   generate.add_flag("--write-all", shape->write_all, "write what lies between the windows too, instead of reading it");
   add_threads_option(generate, shape->threads);
   generate.callback([shape, &action] { action = [shape] { return run(*shape); }; });

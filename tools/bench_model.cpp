@@ -15,11 +15,6 @@ namespace {
 
 constexpr double learning_rate = 1e-4;
 
-nn::AttentionConfig attention_of(const ModelShape& shape) {
-  if (shape.attention == "softmax") return nn::SoftmaxAttentionConfig{};
-  return nn::KernelAttentionConfig{.feature_map = shape.attention, .layers = shape.kernel_layers};
-}
-
 /// The models of `models::` with a head of one linear layer, as small as a measurement of the blocks wants it.
 struct PlainClassifier {
   models::TokenEmbedding embedding;
@@ -33,13 +28,15 @@ struct PlainClassifier {
                    .hidden = shape.hidden,
                    .learned_positions = shape.positions == "learned"},
                   rng),
-        blocks(nn::make_blocks(shape.blocks,
-                               {.hidden = shape.hidden,
-                                .mlp = shape.mlp,
-                                .heads = shape.heads,
-                                .attention = attention_of(shape),
-                                .head = {.rotary_base = shape.positions == "rotary" ? 10000.0 : 0.0}},
-                               rng)),
+        blocks(nn::make_blocks(
+            shape.blocks,
+            {.hidden = shape.hidden,
+             .mlp = shape.mlp,
+             .heads = shape.heads,
+             .attention = attention_config(shape.attention, shape.kernel_layers),
+             .head = {.kv_heads = shape.kv_heads, .rotary_base = shape.positions == "rotary" ? 10000.0 : 0.0},
+             .checkpoint = shape.checkpoint},
+            rng)),
         norm(shape.hidden),
         head(shape.hidden, 2, rng) {}
 
@@ -56,18 +53,6 @@ struct PlainClassifier {
     f("head", self.head);
   }
 };
-
-models::LanguageModel make_language_model(const ModelShape& shape, Rng& rng) {
-  return models::LanguageModel({.vocab = shape.vocab,
-                                .max_length = shape.length,
-                                .hidden = shape.hidden,
-                                .mlp = shape.mlp,
-                                .heads = shape.heads,
-                                .blocks = shape.blocks,
-                                .attention = attention_of(shape),
-                                .options = {.positions = shape.positions}},
-                               rng);
-}
 
 Packed random_tokens(const ModelShape& shape, Rng& rng) {
   const Tensor ids = empty({shape.batch * shape.length}, DType::int64);
@@ -94,7 +79,7 @@ BenchModel bench_model_of(const ModelShape& shape, Model&& made, Loss loss) {
     Tape tape(*model);
     if (times != nullptr) tape.measure_times();
     const Tensor value = loss(*model);
-    optimiser->step(tape.gradients(value), learning_rate);
+    if (!forward_only) optimiser->step(tape.gradients(value), learning_rate);
     if (times != nullptr) *times = tape.times();
     return value.item();
   };
@@ -107,27 +92,58 @@ void check_positive(const char* name, std::int64_t value) {
 
 }  // namespace
 
+nn::AttentionConfig attention_config(const std::string& name, int kernel_layers) {
+  if (name == "softmax") return nn::SoftmaxAttentionConfig{};
+  return nn::KernelAttentionConfig{.feature_map = name, .layers = kernel_layers};
+}
+
+models::LanguageModel make_language_model(const Architecture& architecture, std::int64_t longest, Rng& rng) {
+  return models::LanguageModel({.vocab = architecture.vocab,
+                                .max_length = longest,
+                                .hidden = architecture.hidden,
+                                .mlp = architecture.mlp,
+                                .heads = architecture.heads,
+                                .blocks = architecture.blocks,
+                                .attention = attention_config(architecture.attention, architecture.kernel_layers),
+                                .options = {.positions = architecture.positions,
+                                            .kv_heads = architecture.kv_heads,
+                                            .checkpoint = architecture.checkpoint}},
+                               rng);
+}
+
+void add_kernel_layers_option(CLI::App& command, int& layers) {
+  command.add_option("--kernel-layers", layers, "layers of the feature map")->capture_default_str();
+}
+
+void add_architecture_options(CLI::App& command, Architecture& architecture) {
+  command.add_option("--attention", architecture.attention, "softmax, or a feature map of kernel attention")
+      ->capture_default_str();
+  command.add_option("--positions", architecture.positions, "how a token knows its place")
+      ->check(CLI::IsMember({"learned", "rotary", "none"}))
+      ->capture_default_str();
+  add_kernel_layers_option(command, architecture.kernel_layers);
+  command.add_option("--hidden", architecture.hidden, "size of a token's vector")->capture_default_str();
+  command.add_option("--mlp", architecture.mlp, "inner size of the feedforward networks")->capture_default_str();
+  command.add_option("--heads", architecture.heads, "heads of the attention")->capture_default_str();
+  command.add_option("--kv-heads", architecture.kv_heads, "heads of keys and values; 0: as many")
+      ->capture_default_str();
+  command.add_option("--blocks", architecture.blocks, "blocks of the model")->capture_default_str();
+  command.add_option("--vocab", architecture.vocab, "token ids")->capture_default_str();
+}
+
 void add_shape_options(CLI::App& command, ModelShape& shape) {
   command.add_option("--task", shape.task, "classify or lm")
       ->check(CLI::IsMember({"classify", "lm"}))
       ->capture_default_str();
-  command.add_option("--attention", shape.attention, "softmax, or a feature map of kernel attention")
-      ->capture_default_str();
-  command.add_option("--positions", shape.positions, "how a token knows its place")
-      ->check(CLI::IsMember({"learned", "rotary", "none"}))
-      ->capture_default_str();
-  command.add_option("--kernel-layers", shape.kernel_layers, "layers of the feature map")->capture_default_str();
+  add_architecture_options(command, shape);
   command.add_option("--length", shape.length, "tokens of a sequence")->capture_default_str();
   command.add_option("--batch", shape.batch, "sequences")->capture_default_str();
-  command.add_option("--hidden", shape.hidden, "size of a token's vector")->capture_default_str();
-  command.add_option("--mlp", shape.mlp, "inner size of the feedforward networks")->capture_default_str();
-  command.add_option("--heads", shape.heads, "heads of the attention")->capture_default_str();
-  command.add_option("--blocks", shape.blocks, "blocks of the model")->capture_default_str();
-  command.add_option("--vocab", shape.vocab, "token ids")->capture_default_str();
   command.add_option("--dtype", shape.dtype, "of the factors of matrix products; sums and all else are float32")
       ->check(CLI::IsMember({"float32", "bfloat16"}))
       ->capture_default_str();
   command.add_flag("--forward-only", shape.forward_only, "no backward pass and no optimiser");
+  command.add_flag("--checkpoint", shape.checkpoint,
+                   "keep only what enters each block, and compute the block again for its gradients");
   add_threads_option(command, shape.threads);
 }
 
@@ -138,7 +154,7 @@ BenchModel make_bench_model(const ModelShape& shape) {
   Rng rng(1);
   const Packed tokens = random_tokens(shape, rng);
   if (shape.task == "lm") {
-    return bench_model_of(shape, make_language_model(shape, rng),
+    return bench_model_of(shape, make_language_model(shape, shape.length, rng),
                           [tokens](const models::LanguageModel& model) { return model.loss(tokens); });
   }
   const Tensor labels = empty({shape.batch}, DType::int64);

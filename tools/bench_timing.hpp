@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
+
+#include <lintel/autograd/tape.hpp>
 
 namespace lintel::tools {
 
@@ -21,6 +24,19 @@ inline double median(std::vector<double> numbers) {
   std::nth_element(numbers.begin(), middle, numbers.end());
   return *middle;
 }
+
+/// Floating-point operations of matrix products.
+struct Flops {
+  double once = 0;        ///< each product counted once: the forward pass, and twice that for the backward pass
+  double recomputed = 0;  ///< of products that the backward pass computes again
+};
+
+/// Of the ops of a tape, in both directions or forward only.
+Flops flops_of(const std::vector<OpTime>& times, bool forward_only);
+
+/// Adds the counts and their shares of what `peak_gflops` could do in the time: `flops`, `flops_recomputed`,
+/// `share_of_peak` of the former alone and `share_of_peak_with_recomputed` of both.
+void add_shares(nlohmann::ordered_json& json, const Flops& flops, double milliseconds, double peak_gflops);
 
 /// Rounded to so many digits behind the point, for reports.
 double rounded(double value, int digits);

@@ -24,7 +24,8 @@ models::TransformerOptions transformer_options(const RunConfig& config) {
           .norm_epsilon = config.norm_epsilon,
           .feed_forward = config.feed_forward,
           .kv_heads = config.kv_heads,
-          .bias_free = config.bias_free};
+          .bias_free = config.bias_free,
+          .checkpoint = config.checkpoint};
 }
 
 /// The settings that models have in common.

@@ -71,6 +71,7 @@ struct RunConfig {
   std::string dtype = "float32";
   std::uint64_t seed = 1;
 
+  bool checkpoint = false;
   std::int64_t threads = 0;
   std::int64_t eval_every = 0;
   std::int64_t log_every = 1;

@@ -154,6 +154,10 @@ void visit_training(Config& c, Function&& f) {
 
 template <class Config, class Function>
 void visit_running(Config& c, Function&& f) {
+  f(Setting{"checkpoint",
+            "keep only what enters each block, and compute the block again for its gradients: less memory, more time"}
+        .changeable(),
+    c.checkpoint);
   f(Setting{"threads", "threads; 0: one per core. The result does not depend on it"}.between(0, 1024).changeable(),
     c.threads);
   f(Setting{"eval_every", "steps between validations and checkpoints; 0: once an epoch"}.at_least(0).changeable(),
