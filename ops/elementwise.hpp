@@ -35,9 +35,9 @@ Tensor pow(const Tensor& x, double exponent);
 Tensor tanh(const Tensor& x);
 /// The error function, 2/√π·∫₀ˣ e^(−t²) dt.
 Tensor erf(const Tensor& x);
-/// σ(x) = 1/(1 + e⁻ˣ).
+/// σ(x) = 1/(1 + e⁻ˣ); 0 where that would be denormal.
 Tensor sigmoid(const Tensor& x);
-/// log(1 + eˣ), finite for every finite x.
+/// log(1 + eˣ), finite for every finite x; 0 where that would be denormal.
 Tensor softplus(const Tensor& x);
 /// max(x, 0).
 Tensor relu(const Tensor& x);

@@ -8,6 +8,7 @@
 #include <lintel/train/evaluate.hpp>
 
 namespace lintel::train {
+
 Evaluation evaluate_pairs(const models::EncoderDecoder& model, const PairData& data) {
   if (data.size() == 0) fail("evaluate: there are no pairs");
   double loss = 0;

@@ -56,8 +56,8 @@ std::string isolate_symbols(std::string_view text) {
   return result;
 }
 
-/// Walks through pairs of neighbours that do not overlap, left to right, and puts `in_front`, `between` and `behind` at
-/// the places of those for which `matches(first, second)`.
+/// Walks through pairs of neighbours that do not overlap, left to right, and puts a space between those for which
+/// `matches(first, second)`, and one `in_front` and `behind` where these say so.
 template <class Matches>
 std::string space_pairs(std::string_view text, bool in_front, bool behind, const Matches& matches) {
   std::string result;
