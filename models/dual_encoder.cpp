@@ -29,12 +29,6 @@ Sequences padded_rows(const Tensor& ids, const std::vector<std::int64_t>& length
   return Sequences::padded(ids.size(0), ids.size(1), lengths);
 }
 
-Sequences packed_rows(const Packed& packed) {
-  const Sequences sequences = Sequences::packed(packed.offsets);
-  if (packed.ids.rank() == 1 && packed.ids.size() == sequences.rows()) return sequences;
-  fail("dual_encoder: ids have shape ", packed.ids.shape(), ", (", sequences.rows(), ",) wanted as the offsets tell");
-}
-
 Packed pack_rows(const Tensor& ids, const std::vector<std::int64_t>& lengths) {
   TokenLists lists;
   append(lists, ids, padded_rows(ids, lengths));
@@ -64,8 +58,8 @@ DualEncoder::DualEncoder(const DualEncoderConfig& given, Rng& rng)
 // Both sides go through the encoder as one batch: a larger one is faster, and dropout masks differ between the sides.
 Tensor DualEncoder::operator()(const Packed& first, const Packed& second,
                                const std::optional<nn::Training>& training) const {
-  const Sequences first_sequences = dual_encoder_detail::packed_rows(first);
-  const Sequences second_sequences = dual_encoder_detail::packed_rows(second);
+  const Sequences first_sequences = packed_sequences("dual_encoder", first);
+  const Sequences second_sequences = packed_sequences("dual_encoder", second);
   const std::int64_t pairs = first_sequences.count();
   if (second_sequences.count() != pairs) {
     fail("dual_encoder: ", pairs, " first and ", second_sequences.count(), " second sequences, as many of both wanted");

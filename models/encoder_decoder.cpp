@@ -63,11 +63,7 @@ struct ShiftedTargets {
 };
 
 ShiftedTargets shift_targets(const Packed& target, std::int64_t boundary) {
-  const Sequences sequences = Sequences::packed(target.offsets);
-  if (target.ids.rank() != 1 || target.ids.size() != sequences.rows()) {
-    fail("encoder_decoder: target ids have shape ", target.ids.shape(), ", (", sequences.rows(),
-         ",) wanted as the offsets tell");
-  }
+  const Sequences sequences = packed_sequences("encoder_decoder: targets", target);
   const auto ids = target.ids.values<std::int64_t>();
   for (const std::int64_t id : ids) {
     if (id < 0 || id >= boundary)

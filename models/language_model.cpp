@@ -81,14 +81,10 @@ Tensor index_tensor(const std::vector<std::int64_t>& indices) {
 }
 
 void check_prefill(const Packed& tokens, const LanguageModelState& state, const LanguageModel& model) {
-  const Sequences sequences = Sequences::packed(tokens.offsets);
+  const Sequences sequences = packed_sequences("language_model", tokens);
   if (sequences.count() != state.streams()) {
     fail("language_model: ", sequences.count(), " sequences for a state of ", state.streams(),
          " streams, one for each wanted");
-  }
-  if (tokens.ids.rank() != 1 || tokens.ids.size() != sequences.rows()) {
-    fail("language_model: ids have shape ", tokens.ids.shape(), ", (", sequences.rows(),
-         ",) wanted as the offsets tell");
   }
   if (state.layers.size() != model.blocks.size()) {
     fail("language_model: the state is of ", state.layers.size(), " layers, ", model.blocks.size(), " wanted");

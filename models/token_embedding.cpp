@@ -24,12 +24,6 @@ void check_lengths(const Sequences& sequences, const Tensor& lengths, std::int64
   }
 }
 
-Sequences sequences_of(const Packed& packed) {
-  const Sequences sequences = Sequences::packed(packed.offsets);
-  if (packed.ids.rank() == 1 && packed.ids.size() == sequences.rows()) return sequences;
-  fail("model: ids have shape ", packed.ids.shape(), ", (", sequences.rows(), ",) wanted as the offsets tell");
-}
-
 /// The packed layout with one more row in front of every sequence.
 Sequences with_a_row_in_front(const Tensor& offsets) {
   const Tensor shifted = empty(offsets.shape(), DType::int64);
@@ -41,6 +35,12 @@ Sequences with_a_row_in_front(const Tensor& offsets) {
 
 }  // namespace token_embedding_detail
 
+Sequences packed_sequences(const char* model, const Packed& packed) {
+  const Sequences sequences = Sequences::packed(packed.offsets);
+  if (packed.ids.rank() == 1 && packed.ids.size() == sequences.rows()) return sequences;
+  fail(model, ": ids have shape ", packed.ids.shape(), ", (", sequences.rows(), ",) wanted as the offsets tell");
+}
+
 TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng)
     : tokens(config.vocab, config.hidden, rng) {
   if (config.learned_positions) {
@@ -51,7 +51,7 @@ TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng)
 
 EmbeddedTokens TokenEmbedding::operator()(const Packed& packed) const {
   const LayerScope scope("embedding");
-  const Sequences sequences = token_embedding_detail::sequences_of(packed);
+  const Sequences sequences = packed_sequences("model", packed);
   token_embedding_detail::check_not_empty(sequences);
   const Tensor vectors = embed(packed.ids, sequences);
   if (!cls.defined()) return {vectors, sequences};
@@ -75,7 +75,7 @@ EmbeddedTokens TokenEmbedding::operator()(const Tensor& ids, const std::vector<s
 
 EmbeddedTokens TokenEmbedding::read_on(const Packed& packed, const Tensor& lengths) const {
   const LayerScope scope("embedding");
-  const Sequences sequences = token_embedding_detail::sequences_of(packed);
+  const Sequences sequences = packed_sequences("model", packed);
   return {embed(packed.ids, sequences, lengths), sequences};
 }
 

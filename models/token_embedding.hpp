@@ -15,6 +15,10 @@ struct EmbeddedTokens {
   Sequences sequences;
 };
 
+/// Where the sequences of `packed` lie. Throws an `Error` that begins with `model` unless there are as many ids as its
+/// offsets tell.
+Sequences packed_sequences(const char* model, const Packed& packed);
+
 struct TokenEmbeddingConfig {
   std::int64_t vocab = 0;
   std::int64_t max_length = 0;

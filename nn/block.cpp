@@ -4,15 +4,15 @@
 
 namespace lintel::nn {
 
+MlpOptions mlp_options(const TransformerBlockConfig& config) {
+  return {.kind = config.feed_forward, .dropout = config.dropout, .bias = config.bias, .recompute = config.checkpoint};
+}
+
 TransformerBlock::TransformerBlock(const TransformerBlockConfig& config, Rng& rng)
     : norm1(config.hidden, config.norm),
       attention(config.hidden, config.heads, rng, config.attention, config.head),
       norm2(config.hidden, config.norm),
-      feed_forward(config.hidden, config.mlp, rng,
-                   {.kind = config.feed_forward,
-                    .dropout = config.dropout,
-                    .bias = config.bias,
-                    .recompute = config.checkpoint}),
+      feed_forward(config.hidden, config.mlp, rng, mlp_options(config)),
       attention_output_dropout(config.attention_output_dropout),
       checkpoint(config.checkpoint) {}
 

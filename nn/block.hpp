@@ -24,6 +24,9 @@ struct TransformerBlockConfig {
   bool checkpoint = false;            ///< see `TransformerBlock`
 };
 
+/// What a block of this config asks of its feedforward network.
+MlpOptions mlp_options(const TransformerBlockConfig& config);
+
 /// x ← x + attention(norm1(x)), x ← x + feed_forward(norm2(x)).
 /// Source: the pre-norm form of Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
 /// With `checkpoint` a tape keeps nothing of a block but x, and the backward pass computes the block once more, with

@@ -11,11 +11,7 @@ DecoderBlock::DecoderBlock(const TransformerBlockConfig& config, Rng& rng)
       norm2(config.hidden, config.norm),
       cross_attention(config.hidden, config.heads, rng, config.attention, config.head),
       norm3(config.hidden, config.norm),
-      feed_forward(config.hidden, config.mlp, rng,
-                   {.kind = config.feed_forward,
-                    .dropout = config.dropout,
-                    .bias = config.bias,
-                    .recompute = config.checkpoint}),
+      feed_forward(config.hidden, config.mlp, rng, mlp_options(config)),
       attention_output_dropout(config.attention_output_dropout),
       checkpoint(config.checkpoint) {}
 

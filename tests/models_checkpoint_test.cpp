@@ -52,51 +52,42 @@ bool same_gradients(const Model& plain, const Model& checkpointed, const Loss& l
   return std::equal(expected.begin(), expected.end(), found.begin(), found.end(), same_bits);
 }
 
+/// The config of a small model, sizes of vocabularies and stacks left open.
+template <class Config>
+Config small_config(const Variant& variant, bool checkpoint) {
+  Config config;
+  config.max_length = 700;
+  config.hidden = 16;
+  config.mlp = 24;
+  config.heads = 2;
+  config.attention = variant.attention;
+  config.dropout = 0.2;
+  config.options = variant.options;
+  config.options.checkpoint = checkpoint;
+  return config;
+}
+
 models::Classifier make_classifier(const Variant& variant, bool checkpoint) {
   Rng rng(1);
-  models::ClassifierConfig config{.vocab = 11,
-                                  .classes = 3,
-                                  .max_length = 700,
-                                  .hidden = 16,
-                                  .mlp = 24,
-                                  .heads = 2,
-                                  .blocks = 3,
-                                  .attention = variant.attention,
-                                  .dropout = 0.2,
-                                  .options = variant.options};
-  config.options.checkpoint = checkpoint;
+  auto config = small_config<models::ClassifierConfig>(variant, checkpoint);
+  config.vocab = 11;
+  config.classes = 3;
+  config.blocks = 3;
   return models::Classifier(config, rng);
 }
 
 models::LanguageModel make_language_model(const Variant& variant, bool checkpoint) {
   Rng rng(1);
-  models::LanguageModelConfig config{.vocab = 11,
-                                     .max_length = 700,
-                                     .hidden = 16,
-                                     .mlp = 24,
-                                     .heads = 2,
-                                     .blocks = 3,
-                                     .attention = variant.attention,
-                                     .dropout = 0.2,
-                                     .options = variant.options};
-  config.options.checkpoint = checkpoint;
+  auto config = small_config<models::LanguageModelConfig>(variant, checkpoint);
+  config.vocab = 11;
+  config.blocks = 3;
   return models::LanguageModel(config, rng);
 }
 
 models::EncoderDecoder make_encoder_decoder(const Variant& variant, bool checkpoint) {
   Rng rng(1);
-  models::EncoderDecoderConfig config{.source_vocab = 11,
-                                      .target_vocab = 11,
-                                      .max_length = 700,
-                                      .hidden = 16,
-                                      .mlp = 24,
-                                      .heads = 2,
-                                      .encoder_blocks = 2,
-                                      .decoder_blocks = 2,
-                                      .attention = variant.attention,
-                                      .dropout = 0.2,
-                                      .options = variant.options};
-  config.options.checkpoint = checkpoint;
+  auto config = small_config<models::EncoderDecoderConfig>(variant, checkpoint);
+  config.source_vocab = config.target_vocab = 11;
   return models::EncoderDecoder(config, rng);
 }
 

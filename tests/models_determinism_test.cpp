@@ -73,81 +73,72 @@ Model train(Model model, const Loss& loss_of) {
   return model;
 }
 
+/// The config of a small model, sizes of vocabularies and stacks left open.
+template <class Config>
+Config small_config(const nn::AttentionConfig& attention) {
+  Config config;
+  config.max_length = longest;
+  config.hidden = 64;
+  config.mlp = 128;
+  config.heads = 4;
+  config.attention = attention;
+  config.dropout = 0.1;
+  return config;
+}
+
 models::Classifier train_classifier(const nn::AttentionConfig& attention, const std::string& pooling,
                                     int thread_count) {
   const WithThreads scope(thread_count);
   Rng rng(1);
-  const models::Classifier model({.vocab = vocab,
-                                  .classes = 10,
-                                  .max_length = longest,
-                                  .hidden = 64,
-                                  .mlp = 128,
-                                  .heads = 4,
-                                  .blocks = 1,
-                                  .attention = attention,
-                                  .dropout = 0.1,
-                                  .pooling = pooling},
-                                 rng);
-  return train(model, [](const auto& classifier, const Batch& batch, const nn::Training& training) {
-    return nn::cross_entropy(classifier(batch.tokens, training), batch.labels);
-  });
+  auto config = small_config<models::ClassifierConfig>(attention);
+  config.vocab = vocab;
+  config.classes = 10;
+  config.blocks = 1;
+  config.pooling = pooling;
+  return train(models::Classifier(config, rng),
+               [](const auto& classifier, const Batch& batch, const nn::Training& training) {
+                 return nn::cross_entropy(classifier(batch.tokens, training), batch.labels);
+               });
 }
 
 models::LanguageModel train_language_model(const nn::AttentionConfig& attention, int thread_count) {
   const WithThreads scope(thread_count);
   Rng rng(1);
-  const models::LanguageModel model({.vocab = vocab,
-                                     .max_length = longest,
-                                     .hidden = 64,
-                                     .mlp = 128,
-                                     .heads = 4,
-                                     .blocks = 1,
-                                     .attention = attention,
-                                     .dropout = 0.1},
-                                    rng);
-  return train(model, [](const auto& language_model, const Batch& batch, const nn::Training& training) {
-    return language_model.loss(batch.tokens, training);
-  });
+  auto config = small_config<models::LanguageModelConfig>(attention);
+  config.vocab = vocab;
+  config.blocks = 1;
+  return train(models::LanguageModel(config, rng),
+               [](const auto& language_model, const Batch& batch, const nn::Training& training) {
+                 return language_model.loss(batch.tokens, training);
+               });
 }
 
 /// Pairs of the sequences of a batch, which share their labels.
 models::DualEncoder train_dual_encoder(const nn::AttentionConfig& attention, int thread_count) {
   const WithThreads scope(thread_count);
   Rng rng(1);
-  const models::DualEncoder model({.vocab = vocab,
-                                   .classes = 10,
-                                   .max_length = longest,
-                                   .hidden = 64,
-                                   .mlp = 128,
-                                   .heads = 4,
-                                   .blocks = 1,
-                                   .attention = attention,
-                                   .dropout = 0.1,
-                                   .interaction = "nli"},
-                                  rng);
-  return train(model, [](const auto& dual_encoder, const Batch& batch, const nn::Training& training) {
-    return nn::cross_entropy(dual_encoder(batch.tokens, batch.tokens, training), batch.labels);
-  });
+  auto config = small_config<models::DualEncoderConfig>(attention);
+  config.vocab = vocab;
+  config.classes = 10;
+  config.blocks = 1;
+  config.interaction = "nli";
+  return train(models::DualEncoder(config, rng),
+               [](const auto& dual_encoder, const Batch& batch, const nn::Training& training) {
+                 return nn::cross_entropy(dual_encoder(batch.tokens, batch.tokens, training), batch.labels);
+               });
 }
 
 /// Learns to repeat sequences.
 models::EncoderDecoder train_encoder_decoder(const nn::AttentionConfig& attention, int thread_count) {
   const WithThreads scope(thread_count);
   Rng rng(1);
-  const models::EncoderDecoder model({.source_vocab = vocab,
-                                      .target_vocab = vocab,
-                                      .max_length = longest,
-                                      .hidden = 64,
-                                      .mlp = 128,
-                                      .heads = 4,
-                                      .encoder_blocks = 1,
-                                      .decoder_blocks = 1,
-                                      .attention = attention,
-                                      .dropout = 0.1},
-                                     rng);
-  return train(model, [](const auto& pairs, const Batch& batch, const nn::Training& training) {
-    return pairs.loss(batch.tokens, batch.tokens, training, 0.1);
-  });
+  auto config = small_config<models::EncoderDecoderConfig>(attention);
+  config.source_vocab = config.target_vocab = vocab;
+  config.encoder_blocks = config.decoder_blocks = 1;
+  return train(models::EncoderDecoder(config, rng),
+               [](const auto& pairs, const Batch& batch, const nn::Training& training) {
+                 return pairs.loss(batch.tokens, batch.tokens, training, 0.1);
+               });
 }
 
 template <class Model>

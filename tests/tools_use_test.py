@@ -278,7 +278,7 @@ class AttentionMap(CommandTest):
         self.run_command("train", "--data", "rows.tsv", *CLASSIFY, "--positions", "none", "--steps", 1, "--out", "run")
         draw = ["attention-map", "--run", "run"]
         for layer in (1, -1):
-            self.assertIn(f"there is no layer {layer}, the model has the layers 0 to 0",
+            self.assertIn(f"there is no layer {layer}, the layers are 0 to 0",
                           self.error_of(*draw, "--layer", layer, "red cat"))
         self.assertIn("the text has no token", self.error_of(*draw, ""))
         self.assertIn("the text has 600 tokens, at most 512", self.error_of(*draw, "cat " * 600))
@@ -446,6 +446,20 @@ class Seq2Seq(CommandTest):
             self.assertGreater(score["bleu"], 90)
             answers = self.run_command("predict", "--run", run, input=b"abcd\nba\n\n").stdout.decode().splitlines()
             self.assertEqual((answers[:2], len(answers)), (["A B C D", "B A"], 3))
+
+    def test_a_batch_in_pieces_has_the_loss_of_the_whole_though_targets_differ_in_length(self):
+        words, spelt = self.spelt_words(60)
+        self.write("pairs.tsv", "".join(f"{word}\t{target}\n" for word, target in zip(words, spelt)))
+        losses = []
+        for pieces in (1, 5):
+            run = f"in_{pieces}"
+            self.run_command("train", "--data", "pairs.tsv", *SEQ2SEQ, "--batch", 20, "--length-window", 1, "--accumulate",
+                             pieces, "--steps", 3, "--out", run)
+            log = [json.loads(line) for line in self.read(f"{run}/log.jsonl").splitlines()]
+            losses.append([line["loss"] for line in log if "loss" in line])
+        self.assertEqual(len(losses[0]), 3)
+        for whole, summed in zip(*losses):
+            self.assertAlmostEqual(whole, summed, places=5)
 
     def test_pairs_may_stand_line_by_line_in_two_files(self):
         words, spelt = self.spelt_words(100)

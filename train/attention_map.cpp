@@ -32,10 +32,6 @@ std::vector<std::string> token_labels(const Tokeniser& tokeniser, const std::vec
 nn::AttentionWeights weights_of(const models::TokenEmbedding& embedding,
                                 const std::vector<nn::TransformerBlock>& blocks, std::int64_t layer,
                                 const std::vector<std::int64_t>& ids, bool causal) {
-  const auto count = static_cast<std::int64_t>(blocks.size());
-  if (layer < 0 || layer >= count) {
-    fail("attention-map: there is no layer ", layer, ", the model has the layers 0 to ", count - 1);
-  }
   return nn::attention_weights(blocks, layer, embedding(pack({ids})).vectors, causal);
 }
 

@@ -28,6 +28,12 @@ Tensor Seq2SeqTask::loss(const Items& items, const nn::Training& training) const
   return penalty_ > 0 ? loss + penalty_ * model_.orthogonality_penalty() : loss;
 }
 
+std::int64_t Seq2SeqTask::count_targets(const Items& items) const {
+  std::int64_t targets = 0;
+  for (const std::int64_t row : items) targets += length_of(train_.targets[static_cast<std::size_t>(row)]) + 1;
+  return targets;
+}
+
 TokenCount Seq2SeqTask::count_tokens(const Items& items) const {
   TokenCount count;
   std::int64_t longest_source = 0, longest_target = 0;

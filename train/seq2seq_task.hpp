@@ -18,6 +18,7 @@ class Seq2SeqTask : public Task {
   std::int64_t steps_per_epoch() const override { return schedule_.batches_per_epoch(); }
   Items items(std::int64_t step) override { return schedule_.batch(step); }
   Tensor loss(const Items& items, const nn::Training& training) const override;
+  std::int64_t count_targets(const Items& items) const override;
   TokenCount count_tokens(const Items& items) const override;
   std::optional<Evaluation> evaluate() const override;
   std::string fingerprint() const override { return train_.fingerprint(); }

@@ -52,8 +52,10 @@ class Task {
   virtual std::int64_t steps_per_epoch() const = 0;
   /// The items of `step`, counted from 0: a function of the run's seed and of `step`.
   virtual Items items(std::int64_t step) = 0;
-  /// The training loss: a scalar, the mean over `items`.
+  /// The training loss: a scalar, the mean over the targets of `items`.
   virtual Tensor loss(const Items& items, const nn::Training& training) const = 0;
+  /// How many targets `items` have, up to a factor that all items share: what their loss counts beside others'.
+  virtual std::int64_t count_targets(const Items& items) const { return static_cast<std::int64_t>(items.size()); }
   virtual TokenCount count_tokens(const Items& items) const = 0;
   /// The validation data, or nothing if there is none.
   virtual std::optional<Evaluation> evaluate() const = 0;

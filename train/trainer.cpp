@@ -112,7 +112,8 @@ Gradients Trainer::accumulate_gradients(const Task::Items& items, double& loss) 
   Gradients sum;
   for (std::int64_t i = 0; i < pieces; ++i) {
     const Task::Items piece(items.begin() + i * count / pieces, items.begin() + (i + 1) * count / pieces);
-    const double share = static_cast<double>(piece.size()) / static_cast<double>(count);
+    const double share =
+        static_cast<double>(task_.count_targets(piece)) / static_cast<double>(task_.count_targets(items));
     Tape tape;
     for (const auto& [name, parameter] : parameters_) tape.watch(parameter, name);
     const Tensor part = task_.loss(piece, training.child(static_cast<std::uint64_t>(i))) * share;

@@ -68,18 +68,26 @@ std::vector<NamedTensor> run_model(const Input& input, Model model, Function log
   return output;
 }
 
+/// The config of a model of texts, as the input describes it.
+template <class Config>
+Config config_of(const Input& input) {
+  Config config;
+  config.vocab = input.number("vocab");
+  config.max_length = input.number("max_length");
+  config.hidden = input.number("hidden");
+  config.mlp = input.number("mlp");
+  config.heads = input.number("heads");
+  config.blocks = input.number("blocks");
+  config.attention = attention_of(input);
+  return config;
+}
+
 std::vector<NamedTensor> run_classifier(const Input& input) {
   Rng rng(1);
-  const models::Classifier model({.vocab = input.number("vocab"),
-                                  .classes = input.number("classes"),
-                                  .max_length = input.number("max_length"),
-                                  .hidden = input.number("hidden"),
-                                  .mlp = input.number("mlp"),
-                                  .heads = input.number("heads"),
-                                  .blocks = input.number("blocks"),
-                                  .attention = attention_of(input),
-                                  .pooling = input.text("pooling")},
-                                 rng);
+  auto config = config_of<models::ClassifierConfig>(input);
+  config.classes = input.number("classes");
+  config.pooling = input.text("pooling");
+  const models::Classifier model(config, rng);
   return run_model(input, model, [&](const models::Classifier& classifier) {
     const Tensor logits = classifier(input.tokens());
     return std::pair{logits, nn::cross_entropy(logits, input.tensor("batch.labels"))};
@@ -98,16 +106,10 @@ Packed reversed(const Packed& tokens) {
 
 std::vector<NamedTensor> run_dual_encoder(const Input& input) {
   Rng rng(1);
-  const models::DualEncoder model({.vocab = input.number("vocab"),
-                                   .classes = input.number("classes"),
-                                   .max_length = input.number("max_length"),
-                                   .hidden = input.number("hidden"),
-                                   .mlp = input.number("mlp"),
-                                   .heads = input.number("heads"),
-                                   .blocks = input.number("blocks"),
-                                   .attention = attention_of(input),
-                                   .interaction = input.text("interaction")},
-                                  rng);
+  auto config = config_of<models::DualEncoderConfig>(input);
+  config.classes = input.number("classes");
+  config.interaction = input.text("interaction");
+  const models::DualEncoder model(config, rng);
   return run_model(input, model, [&](const models::DualEncoder& dual_encoder) {
     const Tensor logits = dual_encoder(input.tokens(), reversed(input.tokens()));
     return std::pair{logits, nn::cross_entropy(logits, input.tensor("batch.labels"))};
@@ -116,14 +118,7 @@ std::vector<NamedTensor> run_dual_encoder(const Input& input) {
 
 std::vector<NamedTensor> run_language_model(const Input& input) {
   Rng rng(1);
-  const models::LanguageModel model({.vocab = input.number("vocab"),
-                                     .max_length = input.number("max_length"),
-                                     .hidden = input.number("hidden"),
-                                     .mlp = input.number("mlp"),
-                                     .heads = input.number("heads"),
-                                     .blocks = input.number("blocks"),
-                                     .attention = attention_of(input)},
-                                    rng);
+  const models::LanguageModel model(config_of<models::LanguageModelConfig>(input), rng);
   return run_model(input, model, [&](const models::LanguageModel& language_model) {
     return std::pair{language_model(input.tokens()), language_model.loss(input.tokens())};
   });
