@@ -30,8 +30,13 @@ function(lintel_room room)
   set(lintel_stale_headers "${lintel_stale_headers}" PARENT_SCOPE)
 endfunction()
 
-# Adds a room's sources to `target`; its kernels are added by lintel_add_instruction_sets.
+# Adds a room's sources to `target`; its kernels are added by lintel_add_instruction_sets. With LINTEL_UNITY_BUILD a
+# handful of them is compiled at a time, as `lintel.cpp` does with all of them: most of a file's compile time is spent
+# on the headers it includes and on the inline functions of CLI11 and nlohmann-json.
 function(lintel_target_room target room)
+  if(LINTEL_UNITY_BUILD)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
   list(TRANSFORM lintel_${room}_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/" OUTPUT_VARIABLE sources)
   target_sources(${target} PRIVATE ${sources})
 endfunction()

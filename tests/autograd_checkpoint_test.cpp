@@ -4,7 +4,10 @@
 #include <lintel/lintel.hpp>
 #include <memory>
 
+#include "file_helpers.hpp"
+
 using namespace lintel;
+using lintel_test::error_of;
 
 namespace {
 
@@ -13,16 +16,6 @@ Tensor number(double value) { return scalar(value, DType::float64); }
 Tensor random(const Shape& shape, std::uint64_t seed) {
   Rng rng(seed);
   return normal(shape, 0, 1, rng);
-}
-
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {

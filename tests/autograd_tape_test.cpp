@@ -6,22 +6,14 @@
 #include <optional>
 #include <thread>
 
+#include "file_helpers.hpp"
+
 using namespace lintel;
+using lintel_test::error_of;
 
 namespace {
 
 Tensor number(double value) { return scalar(value, DType::float64); }
-
-/// The message of the `Error` that `action` throws, or "" when it throws none.
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 

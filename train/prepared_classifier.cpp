@@ -15,8 +15,6 @@ namespace {
 
 using Rows = std::vector<TextRow>;
 
-constexpr std::size_t most_examples = 8;
-
 struct SplitRows {
   Rows train, valid;
   std::string valid_name;  // the file that `valid` came from

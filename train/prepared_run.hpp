@@ -1,6 +1,7 @@
 // A run before its first step: data read, vocabulary built, model made.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,9 @@ struct PreparedRun {
   std::vector<ReportAccuracy> baselines;                 ///< what a classifier must beat
   std::function<std::vector<ReportExample>()> examples;  ///< what the model, as it is then, makes of a few inputs
 };
+
+/// How many validation inputs a report shows with the model's answers.
+inline constexpr std::size_t most_examples = 8;
 
 /// Reads the data of `config` and makes the model with its initial weights. `vocabulary` is that of a run that is
 /// resumed; without one, it is built from the training data. Throws `Error` for data that cannot be used.

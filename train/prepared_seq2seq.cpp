@@ -11,8 +11,6 @@
 namespace lintel::train {
 namespace {
 
-constexpr std::size_t most_examples = 8;
-
 double mean_length(const std::vector<std::vector<std::int64_t>>& sequences) {
   double tokens = 0;
   for (const std::int64_t length : lengths_of(sequences)) tokens += static_cast<double>(length);
