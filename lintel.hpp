@@ -41,6 +41,7 @@
 #include <lintel/ops/rotary.hpp>
 #include <lintel/ops/sequences.hpp>
 #include <lintel/ops/shape_ops.hpp>
+#include <lintel/ops/short_convolution.hpp>
 #include <lintel/ops/softmax.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
@@ -55,6 +56,7 @@
 #include <lintel/nn/feature_layers.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/feed_forward.hpp>
+#include <lintel/nn/head_layers.hpp>
 #include <lintel/nn/init.hpp>
 #include <lintel/nn/linear.hpp>
 #include <lintel/nn/loss.hpp>

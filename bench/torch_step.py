@@ -111,9 +111,15 @@ class Model(nn.Module):
         return self.head(x if self.causal else x.mean(1))
 
 
+def vector_classifier(o):
+    """A network so small that all but the arithmetic shows."""
+    return nn.Sequential(nn.Linear(o.hidden, o.mlp), nn.ReLU(), nn.Linear(o.mlp, o.hidden), nn.ReLU(),
+                         nn.Linear(o.hidden, 4))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--task", choices=["classify", "lm"], default="classify")
+    parser.add_argument("--task", choices=["classify", "lm", "mlp"], default="classify")
     parser.add_argument("--attention", choices=["softmax", "linear", "glu", "lowrank_glu"], default="glu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     for name, value in {"kernel-layers": 1, "length": 4000, "batch": 4, "hidden": 256, "mlp": 1024, "heads": 4,
@@ -125,16 +131,17 @@ def main():
 
     torch.set_num_threads(o.threads)
     torch.manual_seed(0)
-    model = Model(o)
+    model = vector_classifier(o) if o.task == "mlp" else Model(o)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    ids = torch.randint(o.vocab, (o.batch, o.length))
-    labels = torch.randint(o.vocab if o.task == "lm" else 2, (o.batch, o.length) if o.task == "lm" else (o.batch,))
+    inputs = torch.randn(o.batch, o.hidden) if o.task == "mlp" else torch.randint(o.vocab, (o.batch, o.length))
+    classes = {"classify": 2, "lm": o.vocab, "mlp": 4}[o.task]
+    labels = torch.randint(classes, (o.batch, o.length) if o.task == "lm" else (o.batch,))
     run = torch.compile(model) if o.compile else model
 
     def step():
         with torch.autocast("cpu", torch.bfloat16, enabled=o.dtype == "bfloat16"), torch.set_grad_enabled(
                 not o.forward_only):
-            loss = functional.cross_entropy(run(ids).flatten(0, -2), labels.flatten())
+            loss = functional.cross_entropy(run(inputs).flatten(0, -2), labels.flatten())
         if not o.forward_only:
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

@@ -84,6 +84,7 @@ lintel_room(ops
     rotary.hpp
     sequences.hpp
     shape_ops.hpp
+    short_convolution.hpp
     softmax.hpp
     softmax_attention.hpp
   PRIVATE
@@ -127,6 +128,7 @@ lintel_room(ops
     rows.kernel.hpp
     scratch.hpp
     sequence_pieces.hpp
+    short_convolution.kernel.hpp
     softmax.kernel.hpp
     softmax_attention.kernel.hpp
     strided_loop.hpp
@@ -155,6 +157,7 @@ lintel_room(ops
     rotary.cpp
     sequences.cpp
     shape_ops.cpp
+    short_convolution.cpp
     softmax.cpp
     softmax_attention.cpp
   KERNELS
@@ -178,6 +181,7 @@ lintel_room(nn
     feature_layers.hpp
     feature_maps.hpp
     feed_forward.hpp
+    head_layers.hpp
     init.hpp
     linear.hpp
     loss.hpp
@@ -206,6 +210,7 @@ lintel_room(nn
     feature_layers.cpp
     feature_maps.cpp
     feed_forward.cpp
+    head_layers.cpp
     init.cpp
     json_scanner.cpp
     linear.cpp

@@ -15,6 +15,8 @@ struct TransformerOptions {
   std::string norm = "layer";         ///< "layer" or "rms"
   double norm_epsilon = 1e-6;         ///< added under the root
   std::string feed_forward = "gelu";  ///< "gelu" or "swiglu"
+  bool qk_norm = false;               ///< an RMS norm of every query and key
+  std::int64_t convolution = 0;       ///< width of a convolution of queries, keys and values; 0: none
   std::int64_t kv_heads = 0;          ///< heads of keys and values, a divisor of the heads; 0: as many
   bool bias_free = false;             ///< no biases in the linear layers
   bool checkpoint = false;            ///< see `nn::TransformerBlock`
@@ -39,7 +41,9 @@ nn::TransformerBlockConfig block_config(const ModelConfig& config) {
           .dropout = config.dropout,
           .head = {.kv_heads = options.kv_heads,
                    .bias = !options.bias_free,
-                   .rotary_base = options.positions == "rotary" ? options.rotary_base : 0},
+                   .rotary_base = options.positions == "rotary" ? options.rotary_base : 0,
+                   .qk_norm = options.qk_norm,
+                   .convolution = options.convolution},
           .norm = norm_options(options),
           .feed_forward = options.feed_forward,
           .bias = !options.bias_free,

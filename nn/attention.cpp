@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <lintel/autograd/tape.hpp>
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/attention_memory.hpp>
@@ -8,6 +10,7 @@
 #include <lintel/ops/projections.hpp>
 #include <lintel/ops/rotary.hpp>
 #include <lintel/ops/shape_ops.hpp>
+#include <lintel/ops/short_convolution.hpp>
 #include <lintel/ops/softmax_attention.hpp>
 
 namespace lintel::nn {
@@ -62,16 +65,49 @@ struct Projected {
   Tensor queries, keys, values;
 };
 
-/// What `attention`, of either kind, projects x to; `lengths` are the tokens before each sequence, or undefined.
+void refuse_tapes(const std::vector<Tensor>& read) {
+  if (is_recording(read)) fail("attention: a state has no derivatives, and a tape watches what is read with it");
+}
+
+/// Of queries, (…, heads, head_dim), and keys.
 template <class SomeAttention>
-Projected project(const SomeAttention& attention, const Tensor& x, const Sequences& sequences, const Tensor& lengths) {
+Tensor normed_queries(const SomeAttention& attention, const Tensor& queries) {
+  return attention.qk_norm ? attention.qk_norm->q(queries) : queries;
+}
+
+template <class SomeAttention>
+Tensor normed_keys(const SomeAttention& attention, const Tensor& keys) {
+  return attention.qk_norm ? attention.qk_norm->k(keys) : keys;
+}
+
+/// Queries, keys and values before they are split into heads, convolved: behind what `state` has read, unless null.
+void convolve(const ShortConvolutions& convolution, const Sequences& sequences, AttentionState* state,
+              std::vector<Tensor>& projected) {
+  const Tensor* const weights[] = {&convolution.q, &convolution.k, &convolution.v};
+  if (!state) {
+    for (std::size_t i = 0; i < 3; ++i) projected[i] = short_convolution(projected[i], *weights[i], sequences);
+    return;
+  }
+  if (!state->convolution) fail("attention: the state is one of an attention without convolution");
+  Tensor* const tails[] = {&state->convolution->q, &state->convolution->k, &state->convolution->v};
+  refuse_tapes(projected);
+  for (std::size_t i = 0; i < 3; ++i) {
+    projected[i] = continue_convolution(projected[i], *weights[i], sequences, *tails[i]);
+  }
+}
+
+/// What `attention`, of either kind, projects x to: the tokens behind those that `state` has read, unless null.
+template <class SomeAttention>
+Projected project(const SomeAttention& attention, const Tensor& x, const Sequences& sequences, AttentionState* state) {
   std::vector<Projection> layers;
   for (const Linear* layer : {&attention.q, &attention.k, &attention.v}) layers.push_back({layer->weight, layer->bias});
-  const std::vector<Tensor> projected = projections(x, layers);
-  Projected result{split_heads(projected[0], attention.heads), split_heads(projected[1], attention.kv_heads),
+  std::vector<Tensor> projected = projections(x, layers);
+  if (attention.convolution) convolve(*attention.convolution, sequences, state, projected);
+  Projected result{normed_queries(attention, split_heads(projected[0], attention.heads)),
+                   normed_keys(attention, split_heads(projected[1], attention.kv_heads)),
                    split_heads(projected[2], attention.kv_heads)};
   if (attention.rotary_base > 0) {
-    const Tensor positions = positions_of_rows(lengths, sequences);
+    const Tensor positions = positions_of_rows(state ? state->lengths : Tensor(), sequences);
     result.queries = rotary(result.queries, positions, {.base = attention.rotary_base});
     result.keys = rotary(result.keys, positions, {.base = attention.rotary_base});
   }
@@ -87,7 +123,8 @@ template <class SomeAttention>
 Remembered project_memory(const SomeAttention& attention, const Tensor& memory) {
   const std::vector<Tensor> projected =
       projections(memory, {{attention.k.weight, attention.k.bias}, {attention.v.weight, attention.v.bias}});
-  return {split_heads(projected[0], attention.kv_heads), split_heads(projected[1], attention.kv_heads)};
+  return {normed_keys(attention, split_heads(projected[0], attention.kv_heads)),
+          split_heads(projected[1], attention.kv_heads)};
 }
 
 void check_input(const Tensor& x, std::int64_t hidden) {
@@ -123,8 +160,38 @@ void check_streams(std::int64_t streams) {
   if (streams < 0) fail("attention: a state of ", streams, " streams, 0 or more wanted");
 }
 
-void refuse_tapes(const std::vector<Tensor>& read) {
-  if (is_recording(read)) fail("attention: a state has no derivatives, and a tape watches what is read with it");
+KernelNormaliser checked_normaliser(const KernelAttentionConfig& config) {
+  std::string choices;
+  for (const std::string& kind : normaliser_kinds()) choices += (choices.empty() ? "" : ", ") + kind;
+  const auto& kinds = normaliser_kinds();
+  if (std::find(kinds.begin(), kinds.end(), config.normaliser) == kinds.end()) {
+    fail("attention: unknown normaliser \"", config.normaliser, "\", one of ", choices, " wanted");
+  }
+  if (config.normaliser != "sum") return KernelNormaliser::sqrt_n;
+  if (config.feature_map != "identity") return KernelNormaliser::sum;
+  fail(
+      "attention: the feature map identity gives weights of both signs, whose sum divides nothing; one of the "
+      "normalisers sqrt_n, rmsnorm wanted");
+}
+
+std::optional<QueryKeyNorm> make_qk_norm(const Heads& heads, const HeadOptions& options) {
+  return options.qk_norm ? std::optional(QueryKeyNorm(heads.head_dim)) : std::nullopt;
+}
+
+std::optional<ShortConvolutions> make_convolution(const Heads& heads, const HeadOptions& options) {
+  if (options.convolution == 0) return std::nullopt;
+  return ShortConvolutions(options.convolution, heads.query_size(), heads.key_size());
+}
+
+/// The tails of an empty state.
+template <class SomeAttention>
+std::optional<ConvolutionTails> empty_tails(const SomeAttention& attention, std::int64_t streams) {
+  return attention.convolution ? std::optional(attention.convolution->empty_tails(streams)) : std::nullopt;
+}
+
+/// The root of the number of keys in memory, at least 1: (streams, 1, 1, 1).
+Tensor root_of(const Tensor& lengths, DType dtype) {
+  return reshape(sqrt(maximum(convert(lengths, dtype), 1.0)), {lengths.size(0), 1, 1, 1});
 }
 
 /// Whether every sequence is one token.
@@ -134,6 +201,11 @@ bool one_token_each(const Sequences& sequences) {
 
 }  // namespace attention_detail
 
+const std::vector<std::string>& normaliser_kinds() {
+  static const std::vector<std::string> kinds = {"sum", "sqrt_n", "rmsnorm"};
+  return kinds;
+}
+
 KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
                                  const KernelAttentionConfig& config, const HeadOptions& options)
     : q(hidden, attention_detail::checked_heads(hidden, head_count, options).query_size(), rng, {options.bias}),
@@ -141,41 +213,54 @@ KernelAttention::KernelAttention(std::int64_t hidden, std::int64_t head_count, R
       v(hidden, k.weight.size(0), rng, {options.bias}),
       o(hidden, hidden, rng, {options.bias}),
       feature_map(head_count, hidden / head_count, rng, attention_detail::feature_map_options(config)),
+      qk_norm(attention_detail::make_qk_norm(attention_detail::checked_heads(hidden, head_count, options), options)),
+      convolution(
+          attention_detail::make_convolution(attention_detail::checked_heads(hidden, head_count, options), options)),
       heads(head_count),
       kv_heads(attention_detail::checked_heads(hidden, head_count, options).kv_heads),
       rotary_base(options.rotary_base),
-      epsilon(config.epsilon) {}
+      epsilon(config.epsilon),
+      normaliser(attention_detail::checked_normaliser(config)) {
+  if (config.normaliser == "rmsnorm") head_norm = RMSNorm(hidden / head_count);
+}
+
+KernelAttentionOptions KernelAttention::options(bool causal) const {
+  return {.causal = causal, .epsilon = epsilon, .normaliser = normaliser};
+}
+
+Tensor KernelAttention::join_heads(const Tensor& found, const Shape& shape) const {
+  return o(reshape(head_norm ? (*head_norm)(found) : found, shape));
+}
 
 Tensor KernelAttention::attend(const Tensor& queries, const Tensor& keys, const Tensor& values,
                                const Sequences& query_sequences, const Sequences& key_sequences, bool causal,
                                const std::optional<Training>& training) const {
   const Tensor all_keys = attention_detail::repeat_heads(keys, heads);
   const Tensor all_values = attention_detail::repeat_heads(values, heads);
-  const KernelAttentionOptions options{.causal = causal, .epsilon = epsilon};
   const std::vector<FeatureMapLayer> stack = feature_map.stack();
   // Dropout inside of φ needs φ's inputs as a whole.
   const bool drops = training.has_value() && feature_map.dropout.rate > 0;
   return drops || stack.empty()
              ? kernel_attention(feature_map(queries, child_of(training, 0)),
                                 feature_map(all_keys, child_of(training, 1), FeatureRole::key), all_values,
-                                query_sequences, key_sequences, options)
-             : kernel_attention(queries, all_keys, all_values, query_sequences, key_sequences, options, stack);
+                                query_sequences, key_sequences, options(causal))
+             : kernel_attention(queries, all_keys, all_values, query_sequences, key_sequences, options(causal), stack);
 }
 
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                    const std::optional<Training>& training) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, Tensor());
-  return o(reshape(attend(queries, keys, values, sequences, sequences, causal, training), x.shape()));
+  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, nullptr);
+  return join_heads(attend(queries, keys, values, sequences, sequences, causal, training), x.shape());
 }
 
 Tensor KernelAttention::cross(const Tensor& x, const Sequences& sequences, const Tensor& memory,
                               const Sequences& memory_sequences, const std::optional<Training>& training) const {
   attention_detail::check_input(x, q.weight.size(-1));
   attention_detail::check_input(memory, q.weight.size(-1));
-  const Tensor queries = attention_detail::split_heads(q(x), heads);
+  const Tensor queries = attention_detail::normed_queries(*this, attention_detail::split_heads(q(x), heads));
   const auto [keys, values] = attention_detail::project_memory(*this, memory);
-  return o(reshape(attend(queries, keys, values, sequences, memory_sequences, false, training), x.shape()));
+  return join_heads(attend(queries, keys, values, sequences, memory_sequences, false, training), x.shape());
 }
 
 Tensor KernelAttention::orthogonality_penalty() const {
@@ -188,13 +273,14 @@ AttentionState KernelAttention::empty_state(std::int64_t streams) const {
   const DType dtype = q.weight.dtype();
   const std::int64_t head_dim = q.weight.size(0) / heads, features = feature_map.features(head_dim);
   return {zeros({streams}, DType::int64),
-          KernelMemory{zeros({streams, heads, features, head_dim}, dtype), zeros({streams, heads, features}, dtype)}};
+          KernelMemory{zeros({streams, heads, features, head_dim}, dtype), zeros({streams, heads, features}, dtype)},
+          attention_detail::empty_tails(*this, streams)};
 }
 
 Tensor KernelAttention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
   const Tensor rows = attention_detail::checked_rows(x, sequences, state, q.weight.size(-1));
   auto& memory = attention_detail::memory_of<KernelMemory>(state);
-  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, state.lengths);
+  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, &state);
   const Tensor phi_q = feature_map(queries);
   const Tensor phi_k = feature_map(attention_detail::repeat_heads(keys, heads), std::nullopt, FeatureRole::key);
   const Tensor repeated_values = attention_detail::repeat_heads(values, heads);
@@ -202,11 +288,13 @@ Tensor KernelAttention::read(const Tensor& x, const Sequences& sequences, Attent
   own_buffer(memory.matrix);
   own_buffer(memory.vector);
   const KernelSums sums{memory.matrix, memory.vector};
-  const Tensor found = attention_detail::one_token_each(sequences)
-                           ? kernel_attention_step(phi_q, phi_k, repeated_values, epsilon, sums)
-                           : kernel_attention_prefill(phi_q, phi_k, repeated_values, sequences, epsilon, sums);
+  const auto* const lengths = state.lengths.data<std::int64_t>();
+  const Tensor found =
+      attention_detail::one_token_each(sequences)
+          ? kernel_attention_step(phi_q, phi_k, repeated_values, lengths, options(true), sums)
+          : kernel_attention_prefill(phi_q, phi_k, repeated_values, sequences, lengths, options(true), sums);
   count_read(state, sequences);
-  return o(reshape(found, x.shape()));
+  return join_heads(found, x.shape());
 }
 
 AttentionState KernelAttention::remember(const Tensor& memory, const Sequences& memory_sequences) const {
@@ -218,7 +306,8 @@ AttentionState KernelAttention::remember(const Tensor& memory, const Sequences& 
   attention_detail::refuse_tapes({phi_k, all_values});
   const auto& sums = attention_detail::memory_of<KernelMemory>(state);
   // Only the sums are wanted; what the keys themselves would find is dropped.
-  kernel_attention_prefill(phi_k, phi_k, all_values, memory_sequences, epsilon, {sums.matrix, sums.vector});
+  kernel_attention_prefill(phi_k, phi_k, all_values, memory_sequences, state.lengths.data<std::int64_t>(),
+                           options(true), {sums.matrix, sums.vector});
   count_read(state, memory_sequences);
   return state;
 }
@@ -226,13 +315,17 @@ AttentionState KernelAttention::remember(const Tensor& memory, const Sequences& 
 Tensor KernelAttention::recall(const Tensor& x, const AttentionState& state) const {
   const Tensor rows = attention_detail::checked_row_each(x, state, q.weight.size(-1));
   const auto& sums = attention_detail::memory_of<KernelMemory>(state);
-  const Tensor phi = feature_map(attention_detail::split_heads(q(rows), heads));
+  const Tensor phi =
+      feature_map(attention_detail::normed_queries(*this, attention_detail::split_heads(q(rows), heads)));
   attention_detail::refuse_tapes({phi});
   const std::int64_t streams = phi.size(0), features = phi.size(2);
-  // φ(q)ᵀS / (φ(q)·z + epsilon) of each stream and head: (streams, heads, 1, head_dim)
+  // φ(q)ᵀS / D of each stream and head: (streams, heads, 1, head_dim)
   const Tensor phi_q = reshape(phi, {streams, heads, 1, features});
-  const Tensor normaliser = matmul(phi_q, reshape(sums.vector, {streams, heads, features, 1})) + epsilon;
-  return o(reshape(matmul(phi_q, sums.matrix) / normaliser, rows.shape()));
+  const Tensor divisor = normaliser == KernelNormaliser::sum
+                             ? matmul(phi_q, reshape(sums.vector, {streams, heads, features, 1})) + epsilon
+                             : attention_detail::root_of(state.lengths, phi.dtype());
+  const Tensor found = reshape(matmul(phi_q, sums.matrix) / divisor, {streams, heads, -1});
+  return join_heads(found, rows.shape());
 }
 
 SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng,
@@ -241,6 +334,9 @@ SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count,
       k(hidden, attention_detail::checked_heads(hidden, head_count, options).key_size(), rng, {options.bias}),
       v(hidden, k.weight.size(0), rng, {options.bias}),
       o(hidden, hidden, rng, {options.bias}),
+      qk_norm(attention_detail::make_qk_norm(attention_detail::checked_heads(hidden, head_count, options), options)),
+      convolution(
+          attention_detail::make_convolution(attention_detail::checked_heads(hidden, head_count, options), options)),
       heads(head_count),
       kv_heads(attention_detail::checked_heads(hidden, head_count, options).kv_heads),
       rotary_base(options.rotary_base) {}
@@ -248,7 +344,7 @@ SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count,
 Tensor SoftmaxAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>&) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, Tensor());
+  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, nullptr);
   const Tensor found =
       softmax_attention(queries, attention_detail::repeat_heads(keys, heads),
                         attention_detail::repeat_heads(values, heads), sequences, sequences, {.causal = causal});
@@ -258,13 +354,14 @@ Tensor SoftmaxAttention::operator()(const Tensor& x, const Sequences& sequences,
 AttentionState SoftmaxAttention::empty_state(std::int64_t streams) const {
   attention_detail::check_streams(streams);
   const Tensor nothing = zeros({streams, kv_heads, 0, q.weight.size(0) / heads}, q.weight.dtype());
-  return {zeros({streams}, DType::int64), SoftmaxMemory{nothing, clone(nothing)}};
+  return {zeros({streams}, DType::int64), SoftmaxMemory{nothing, clone(nothing)},
+          attention_detail::empty_tails(*this, streams)};
 }
 
 Tensor SoftmaxAttention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
   const Tensor rows = attention_detail::checked_rows(x, sequences, state, q.weight.size(-1));
   auto& memory = attention_detail::memory_of<SoftmaxMemory>(state);
-  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, state.lengths);
+  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, &state);
   attention_detail::refuse_tapes({queries, keys, values});
   make_room(memory, longest_after(state, sequences));
   const KeyValueCache cache{memory.keys, memory.values};
@@ -281,8 +378,9 @@ Tensor SoftmaxAttention::cross(const Tensor& x, const Sequences& sequences, cons
   attention_detail::check_input(memory, q.weight.size(-1));
   const auto [keys, values] = attention_detail::project_memory(*this, memory);
   const Tensor found =
-      softmax_attention(attention_detail::split_heads(q(x), heads), attention_detail::repeat_heads(keys, heads),
-                        attention_detail::repeat_heads(values, heads), sequences, memory_sequences);
+      softmax_attention(attention_detail::normed_queries(*this, attention_detail::split_heads(q(x), heads)),
+                        attention_detail::repeat_heads(keys, heads), attention_detail::repeat_heads(values, heads),
+                        sequences, memory_sequences);
   return o(reshape(found, x.shape()));
 }
 
@@ -302,7 +400,7 @@ AttentionState SoftmaxAttention::remember(const Tensor& memory, const Sequences&
 Tensor SoftmaxAttention::recall(const Tensor& x, const AttentionState& state) const {
   const Tensor rows = attention_detail::checked_row_each(x, state, q.weight.size(-1));
   const auto& cache = attention_detail::memory_of<SoftmaxMemory>(state);
-  const Tensor queries = attention_detail::split_heads(q(rows), heads);
+  const Tensor queries = attention_detail::normed_queries(*this, attention_detail::split_heads(q(rows), heads));
   attention_detail::refuse_tapes({queries});
   // The newest token sees all that the cache holds, itself included: a query takes the place of the last key.
   std::vector<std::int64_t> before;
@@ -335,7 +433,7 @@ QueriesAndKeys Attention::queries_and_keys(const Tensor& x, const Sequences& seq
   return std::visit(
       [&](const auto& attention) -> QueriesAndKeys {
         attention_detail::check_input(x, attention.q.weight.size(-1));
-        const auto [queries, keys, values] = attention_detail::project(attention, x, sequences, Tensor());
+        const auto [queries, keys, values] = attention_detail::project(attention, x, sequences, nullptr);
         return {queries, attention_detail::repeat_heads(keys, attention.heads)};
       },
       kind);

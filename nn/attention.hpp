@@ -7,7 +7,9 @@
 
 #include <lintel/nn/attention_state.hpp>
 #include <lintel/nn/feature_maps.hpp>
+#include <lintel/nn/head_layers.hpp>
 #include <lintel/nn/linear.hpp>
+#include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/sequences.hpp>
 
 namespace lintel::nn {
@@ -19,7 +21,14 @@ struct KernelAttentionConfig {
   bool bias = false;                ///< in the feature map
   double dropout = 0;               ///< on the input of every layer of the feature map
   double epsilon = 1e-6;            ///< added to the normaliser φ(q)·Σφ(k)
+  /// What keeps Σ (φ(q)·φ(k)) v in size: "sum" divides it by φ(q)·Σφ(k), the paper's; "sqrt_n" by the root of the
+  /// number of keys (SimpleTRON, arXiv 2111.15588); "rmsnorm" puts an `RMSNorm` of each head behind that (Qin et al.,
+  /// "The devil in linear Transformer", arXiv 2210.10340).
+  std::string normaliser = "sum";
 };
+
+/// The names of all normalisers.
+const std::vector<std::string>& normaliser_kinds();
 
 /// Attention in O(N²): weights exp(q·k / √head_dim).
 struct SoftmaxAttentionConfig {};
@@ -33,6 +42,10 @@ struct HeadOptions {
   std::int64_t kv_heads = 0;
   bool bias = true;        ///< in the projections
   double rotary_base = 0;  ///< of `rotary`, which turns queries and keys by their place in their sequence; 0: not
+  bool qk_norm = false;    ///< a `QueryKeyNorm`
+  /// Width of `ShortConvolutions`, in the attention of a sequence to itself; 0: none. The encoder's see earlier tokens
+  /// only, too.
+  std::int64_t convolution = 0;
 };
 
 /// The projections of hidden vectors to queries, keys and values of all heads, and of what the heads found back.
@@ -41,11 +54,15 @@ struct HeadOptions {
 struct KernelAttention {
   Linear q, k, v, o;
   FeatureMap feature_map;
+  std::optional<RMSNorm> head_norm;  ///< of what each head found, over head_dim; the normaliser "rmsnorm"
+  std::optional<QueryKeyNorm> qk_norm;
+  std::optional<ShortConvolutions> convolution;
   std::int64_t heads, kv_heads;
   double rotary_base, epsilon;
+  KernelNormaliser normaliser;
 
   /// Throws `Error` unless head_count divides hidden and kv_heads divides head_count, for rotary positions with an odd
-  /// head_dim, or for a config out of range.
+  /// head_dim, for a config out of range, or for a sum of weights that may be negative, those of the map "identity".
   KernelAttention(std::int64_t hidden, std::int64_t head_count, Rng& rng, const KernelAttentionConfig& config = {},
                   const HeadOptions& options = {});
 
@@ -65,7 +82,7 @@ struct KernelAttention {
 
   /// Cross-attention: queries from x (T, hidden) or (B, N, hidden), keys and values from `memory`, of the same form and
   /// usually another length → the shape of x. Sequence i of the one attends to all of sequence i of the other. Rotary
-  /// positions are left out: places in two sequences are not comparable.
+  /// positions and convolutions are left out: places in two sequences are not comparable.
   Tensor cross(const Tensor& x, const Sequences& sequences, const Tensor& memory, const Sequences& memory_sequences,
                const std::optional<Training>& training = std::nullopt) const;
   /// All that `cross` needs of `memory`, computed once: stream i is sequence i.
@@ -83,15 +100,23 @@ struct KernelAttention {
     f("v", self.v);
     f("o", self.o);
     f("feature_map", self.feature_map);
+    f("head_norm", self.head_norm);
+    f("qk_norm", self.qk_norm);
+    f("convolution", self.convolution);
   }
 
  private:
+  KernelAttentionOptions options(bool causal) const;
+  /// What stands behind the heads: found (…, heads, head_dim) → the shape of x.
+  Tensor join_heads(const Tensor& found, const Shape& shape) const;
   Tensor attend(const Tensor& queries, const Tensor& keys, const Tensor& values, const Sequences& query_sequences,
                 const Sequences& key_sequences, bool causal, const std::optional<Training>& training) const;
 };
 
 struct SoftmaxAttention {
   Linear q, k, v, o;
+  std::optional<QueryKeyNorm> qk_norm;
+  std::optional<ShortConvolutions> convolution;
   std::int64_t heads, kv_heads;
   double rotary_base;
 
@@ -121,6 +146,8 @@ struct SoftmaxAttention {
     f("k", self.k);
     f("v", self.v);
     f("o", self.o);
+    f("qk_norm", self.qk_norm);
+    f("convolution", self.convolution);
   }
 };
 

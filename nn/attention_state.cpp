@@ -26,14 +26,18 @@ std::int64_t longest(const Tensor& lengths) {
 }  // namespace attention_state_detail
 
 std::int64_t AttentionState::bytes() const {
+  std::int64_t tails = 0;
+  if (convolution)
+    for_each_tensor(*convolution,
+                    [&](const std::string&, const Tensor& x) { tails += static_cast<std::int64_t>(x.bytes()); });
   if (const auto* kernel = std::get_if<KernelMemory>(&memory)) {
-    return static_cast<std::int64_t>(kernel->matrix.bytes() + kernel->vector.bytes());
+    return tails + static_cast<std::int64_t>(kernel->matrix.bytes() + kernel->vector.bytes());
   }
   const auto& cache = std::get<SoftmaxMemory>(memory);
   std::int64_t tokens = 0;
   for (const std::int64_t length : lengths.values<std::int64_t>()) tokens += length;
-  return tokens * cache.keys.size(1) * (cache.keys.size(3) + cache.values.size(3)) *
-         static_cast<std::int64_t>(dtype_size(cache.keys.dtype()));
+  return tails + tokens * cache.keys.size(1) * (cache.keys.size(3) + cache.values.size(3)) *
+                     static_cast<std::int64_t>(dtype_size(cache.keys.dtype()));
 }
 
 AttentionState AttentionState::select(const std::vector<std::int64_t>& wanted) const {

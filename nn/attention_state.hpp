@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -33,12 +34,24 @@ struct SoftmaxMemory {
   }
 };
 
+/// Of short convolutions, the last rows of the projected queries, keys and values.
+struct ConvolutionTails {
+  Tensor q, k, v;  ///< (streams, width − 1, channels)
+
+  static void visit(auto& self, auto&& f) {
+    f("q", self.q);
+    f("k", self.k);
+    f("v", self.v);
+  }
+};
+
 /// The memory of one layer, for a batch of streams that may have read different numbers of tokens. A value: a copy
 /// takes no time, and reading on with the one does not change the other (a buffer that two states share is copied
 /// before it is written). A module whose tensors can be listed, saved and compared; none of them is trained.
 struct AttentionState {
   Tensor lengths;  ///< tokens read, int64 (streams)
   std::variant<KernelMemory, SoftmaxMemory> memory;
+  std::optional<ConvolutionTails> convolution = std::nullopt;  ///< of an attention with convolutions
 
   std::int64_t streams() const { return lengths.size(0); }
   /// Bytes of the memory that hold something of the tokens read: constant for kernel attention, proportional to
@@ -53,6 +66,7 @@ struct AttentionState {
   static void visit(auto& self, auto&& f) {
     f("lengths", self.lengths);
     std::visit([&](auto& memory) { std::remove_cvref_t<decltype(memory)>::visit(memory, f); }, self.memory);
+    f("convolution", self.convolution);
   }
 };
 

@@ -21,8 +21,12 @@ Tensor unit_values(std::int64_t n, std::int64_t heads, DType dtype) {
 /// (N, heads, N) → (heads, N, N).
 Tensor by_head(const Tensor& found) { return permute(found, {1, 0, 2}); }
 
+/// Whatever divides in the model: shares of the sum of weights.
 Tensor kernel_weights(const KernelAttention& attention, const QueriesAndKeys& inputs, const Tensor& values,
                       const Sequences& sequence, bool causal) {
+  if (std::holds_alternative<IdentityFeatureLayer>(attention.feature_map.layers.back())) {
+    fail("attention_weights: the feature map identity gives weights of both signs, of which no shares can be shown");
+  }
   return by_head(kernel_attention(attention.feature_map(inputs.queries),
                                   attention.feature_map(inputs.keys, std::nullopt, FeatureRole::key), values, sequence,
                                   sequence, {.causal = causal, .epsilon = attention.epsilon}));

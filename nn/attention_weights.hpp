@@ -9,7 +9,8 @@ namespace lintel::nn {
 
 /// With which weights the tokens of one sequence see each other: (heads, N, N), row i those of query i.
 struct AttentionWeights {
-  /// φ(q_i)·φ(k_j) / (Σ_j φ(q_i)·φ(k_j) + ε) over the keys that i sees, the weights that kernel attention implies; a
+  /// φ(q_i)·φ(k_j) / (Σ_j φ(q_i)·φ(k_j) + ε) over the keys that i sees, the weights that kernel attention implies, as
+  /// shares whatever its normaliser; a
   /// row sums to D/(D + ε). Undefined where the attention is softmax attention.
   Tensor kernel;
   /// softmax_j(q_i·k_j / √head_dim) of the same queries and keys.

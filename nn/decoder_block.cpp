@@ -5,11 +5,22 @@
 
 namespace lintel::nn {
 
+namespace decoder_block_detail {
+
+/// Of cross-attention, which has no convolution.
+HeadOptions without_convolution(HeadOptions options) {
+  options.convolution = 0;
+  return options;
+}
+
+}  // namespace decoder_block_detail
+
 DecoderBlock::DecoderBlock(const TransformerBlockConfig& config, Rng& rng)
     : norm1(config.hidden, config.norm),
       attention(config.hidden, config.heads, rng, config.attention, config.head),
       norm2(config.hidden, config.norm),
-      cross_attention(config.hidden, config.heads, rng, config.attention, config.head),
+      cross_attention(config.hidden, config.heads, rng, config.attention,
+                      decoder_block_detail::without_convolution(config.head)),
       norm3(config.hidden, config.norm),
       feed_forward(config.hidden, config.mlp, rng, mlp_options(config)),
       attention_output_dropout(config.attention_output_dropout),

@@ -76,9 +76,12 @@ ResidualFeatureLayer::ResidualFeatureLayer(std::int64_t heads, std::int64_t head
   if (with_bias) bias = zeros({heads, head_dim});
 }
 
-Tensor ResidualFeatureLayer::operator()(const Tensor& x, FeatureActivation activation) const {
-  const Tensor sum = x + feature_map_linear(x, weight, bias, FeatureActivation::none);
-  return activation == FeatureActivation::softplus ? softplus(sum) : sum;
+FeatureMapLayer ResidualFeatureLayer::with(FeatureActivation activation) const {
+  const Tensor sum = feature_layers_detail::recomputed("add_identity", {weight}, 0, [](const auto& inputs) {
+    const std::int64_t size = inputs[0].size(-1);
+    return inputs[0] + identity({size, size}, inputs[0].dtype());
+  });
+  return {activation, sum, bias, {}, {}, {}};  // x + Wx = (W + I)x
 }
 
 MlpFeatureLayer::MlpFeatureLayer(std::int64_t head_dim, Rng& rng, bool bias)

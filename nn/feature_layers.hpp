@@ -4,7 +4,7 @@
 
 #include <lintel/core/random.hpp>
 #include <lintel/nn/linear.hpp>
-#include <lintel/ops/activation.hpp>
+#include <lintel/ops/feature_map.hpp>
 
 namespace lintel::nn {
 
@@ -19,7 +19,7 @@ struct ResidualFeatureLayer {
   Tensor bias;    ///< (heads, head_dim), starts at zero, or undefined
 
   ResidualFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  Tensor operator()(const Tensor& x, FeatureActivation activation) const;
+  FeatureMapLayer with(FeatureActivation activation) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -39,6 +39,13 @@ struct MlpFeatureLayer {
     f("up", self.up);
     f("down", self.down);
   }
+};
+
+/// x, not trained; m = head_dim. Weights may be negative: for a normaliser that is no sum of weights.
+/// Source: Yorsh et al., "SimpleTRON", arXiv 2111.15588.
+struct IdentityFeatureLayer {
+  Tensor operator()(const Tensor& x, FeatureActivation) const { return x; }
+  static void visit(auto&, auto&&) {}
 };
 
 /// elu(x) + 1, not trained; m = head_dim. Source: Katharopoulos et al., "Transformers are RNNs", arXiv 2006.16236.

@@ -18,6 +18,7 @@ FeatureLayer make_layer(std::int64_t heads, std::int64_t head_dim, Rng& rng, con
   if (kind == "lowrank_glu") return LowrankGluFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "residual") return ResidualFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "mlp") return MlpFeatureLayer(head_dim, rng, options.bias);
+  if (kind == "identity") return IdentityFeatureLayer{};
   if (kind == "elu") return EluFeatureLayer{};
   if (kind == "relu") return ReluFeatureLayer{};
   if (kind == "favor") return FavorFeatureLayer(heads, head_dim);
@@ -63,8 +64,8 @@ Tensor apply(const Layer& layer, const Tensor& x, FeatureActivation activation, 
 }  // namespace feature_maps_detail
 
 const std::vector<std::string>& feature_map_kinds() {
-  static const std::vector<std::string> kinds = {"linear", "glu",  "lowrank_glu", "residual", "mlp",
-                                                 "elu",    "relu", "favor",       "hedgehog"};
+  static const std::vector<std::string> kinds = {"linear",   "glu", "lowrank_glu", "residual", "mlp",
+                                                 "identity", "elu", "relu",        "favor",    "hedgehog"};
   return kinds;
 }
 

@@ -65,16 +65,17 @@ struct LowrankGluFeatureLayer {
 
 using FeatureLayer =
     std::variant<LinearFeatureLayer, GluFeatureLayer, LowrankGluFeatureLayer, ResidualFeatureLayer, MlpFeatureLayer,
-                 EluFeatureLayer, ReluFeatureLayer, FavorFeatureLayer, HedgehogFeatureLayer>;
+                 IdentityFeatureLayer, EluFeatureLayer, ReluFeatureLayer, FavorFeatureLayer, HedgehogFeatureLayer>;
 
 struct FeatureMapOptions {
   std::string kind = "glu";  ///< one of `feature_map_kinds`
   int layers = 1;            ///< more than one where `feature_map_stacks`
-  bool bias = false;         ///< has no meaning for "elu", "relu", "favor" and "hedgehog"
+  bool bias = false;         ///< has no meaning for the maps without layers that stack
   double dropout = 0;        ///< on the input of every layer
 };
 
-/// The names of all maps: linear, glu, lowrank_glu, residual, mlp, elu, relu, favor, hedgehog.
+/// The names of all maps: linear, glu, lowrank_glu, residual, mlp, identity, elu, relu, favor,
+/// hedgehog.
 const std::vector<std::string>& feature_map_kinds();
 
 /// Whether a map of this kind may have several layers: the trained ones but "hedgehog".

@@ -36,12 +36,13 @@ void check_sums(const char* op, const Tensor& phi_k, const Tensor& v, const Kern
 // ---- Kernel attention ----
 
 using kernel_attention_detail::CausalRows;
+using kernel_attention_detail::Normaliser;
 using kernel_attention_detail::State;
 
 /// One head of one stream: its new rows, and its sums.
 template <class T>
 struct Head {
-  std::int64_t rows, features, head_dim;
+  std::int64_t stream, rows, features, head_dim;
   CausalRows<T> inputs;
   State<T> sums;
   Block<T> o;
@@ -59,7 +60,8 @@ void for_each_head(const char* op, const Tensor& phi_q, const Tensor& phi_k, con
   const double cost = rows * static_cast<double>(sizes.features * sizes.head_dim) / 4;
   parallel_for(sequences.count() * sizes.heads, cost, [&](std::int64_t task) {
     const std::int64_t stream = task / sizes.heads, head = task % sizes.heads, row = sequences.begin(stream);
-    read(Head<T>{sequences.length(stream),
+    read(Head<T>{stream,
+                 sequences.length(stream),
                  sizes.features,
                  sizes.head_dim,
                  {sizes.head_of(queries, row, head, sizes.features), sizes.head_of(keys, row, head, sizes.features),
@@ -152,7 +154,8 @@ void attend_all(const Tensor& q, const Sequences& sequences, const std::int64_t*
 }  // namespace attention_state_detail
 
 Tensor kernel_attention_prefill(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const Sequences& sequences,
-                                double epsilon, const KernelSums& sums) {
+                                const std::int64_t* lengths, const KernelAttentionOptions& options,
+                                const KernelSums& sums) {
   using namespace attention_state_detail;
   constexpr const char* op = "kernel_attention_prefill";
   check_attention(op, phi_q, phi_k, v, sequences, sequences, true);
@@ -162,15 +165,15 @@ Tensor kernel_attention_prefill(const Tensor& phi_q, const Tensor& phi_k, const 
   with_float_type(op, v.dtype(), [&]<class T>() {
     for_each_head<T>(op, phi_q, phi_k, v, sequences, sums, o, [&](const Head<T>& h) {
       const Scratch<T> denominators(h.rows);
-      kernel_attention_detail::read_causal<T>(h.rows, h.features, h.head_dim, h.inputs, h.sums, static_cast<T>(epsilon),
-                                              h.o, denominators);
+      kernel_attention_detail::read_causal<T>(h.rows, h.features, h.head_dim, h.inputs, h.sums, lengths[h.stream],
+                                              Normaliser(options), h.o, denominators);
     });
   });
   return o;
 }
 
-Tensor kernel_attention_step(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, double epsilon,
-                             const KernelSums& sums) {
+Tensor kernel_attention_step(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const std::int64_t* lengths,
+                             const KernelAttentionOptions& options, const KernelSums& sums) {
   using namespace attention_state_detail;
   constexpr const char* op = "kernel_attention_step";
   const Sequences one_each = Sequences::padded(v.size(0), 1);
@@ -180,9 +183,11 @@ Tensor kernel_attention_step(const Tensor& phi_q, const Tensor& phi_k, const Ten
   Tensor o = empty(v.shape(), v.dtype());
   with_float_type(op, v.dtype(), [&]<class T>() {
     for_each_head<T>(op, phi_q, phi_k, v, one_each, sums, o, [&](const Head<T>& h) {
+      T divisor = 0;
+      Normaliser(options).replace(&divisor, 1, lengths[h.stream] + 1, 0);
       active_kernels<T>().attention_state_step(h.inputs.phi_q.first, h.inputs.phi_k.first, h.inputs.v.first,
                                                h.sums.matrix().first, h.sums.vector(), h.o.first, h.features,
-                                               h.head_dim, static_cast<T>(epsilon));
+                                               h.head_dim, static_cast<T>(options.epsilon), divisor);
     });
   });
   return o;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include <lintel/core/tensor.hpp>
+#include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/sequences.hpp>
 
 namespace lintel {
@@ -24,16 +25,17 @@ struct KeyValueCache {
   Tensor values;  ///< (streams, G, capacity, d)
 };
 
-/// `kernel_attention`, causal, with the sums of earlier tokens in `sums`, to which it adds the new ones: phi_q, phi_k
-/// (T, H, m) and v (T, H, d) → (T, H, d). Goes in chunks of `kernel_attention_chunk` tokens, where most of the work is
-/// products of matrices.
+/// `kernel_attention`, causal, behind lengths[i] earlier tokens of stream i with their sums in `sums`, to which it adds
+/// the new ones: phi_q, phi_k (T, H, m) and v (T, H, d) → (T, H, d). Goes in chunks of `kernel_attention_chunk` tokens,
+/// where most of the work is products of matrices.
 Tensor kernel_attention_prefill(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const Sequences& sequences,
-                                double epsilon, const KernelSums& sums);
+                                const std::int64_t* lengths, const KernelAttentionOptions& options,
+                                const KernelSums& sums);
 
 /// The same for one token of each stream: phi_q, phi_k (streams, H, m), v (streams, H, d) → (streams, H, d).
-///   S ← S + φ(k) vᵀ, z ← z + φ(k), o = φ(q)ᵀS / (φ(q)·z + epsilon).
-Tensor kernel_attention_step(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, double epsilon,
-                             const KernelSums& sums);
+///   S ← S + φ(k) vᵀ, z ← z + φ(k), o = φ(q)ᵀS / (φ(q)·z + epsilon), or φ(q)ᵀS / √n behind n − 1 tokens.
+Tensor kernel_attention_step(const Tensor& phi_q, const Tensor& phi_k, const Tensor& v, const std::int64_t* lengths,
+                             const KernelAttentionOptions& options, const KernelSums& sums);
 
 /// Writes k (T, G, m) and v (T, G, d) behind the lengths[i] tokens that `cache` holds of stream i. There must be room.
 void append_to_cache(const Tensor& k, const Tensor& v, const Sequences& sequences, const std::int64_t* lengths,

@@ -27,10 +27,10 @@ template <int Registers, class T, class Lanes>
 }
 
 /// One token of one head: S ← S + φ(k) vᵀ, z ← z + φ(k), o = φ(q)ᵀS / (φ(q)·z + epsilon), with S (features, head_dim)
-/// and z (features).
+/// and z (features). A divisor that is not 0 stands in for the sum.
 template <class T>
 void attention_state_step(const T* phi_q, const T* phi_k, const T* v, T* matrix, T* vector, T* o, std::int64_t features,
-                          std::int64_t head_dim, T epsilon) {
+                          std::int64_t head_dim, T epsilon, T divisor) {
   constexpr std::int64_t width = vec<T>::width;
   const T denominator = epsilon + sum_over<T>(
                                       features, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
@@ -49,7 +49,7 @@ void attention_state_step(const T* phi_q, const T* phi_k, const T* v, T* matrix,
     attention_state_columns<1>(phi_q, phi_k, v + c, matrix + c, o + c, features, head_dim,
                                PartOfRegister<T>{head_dim - c});
   }
-  const vec<T> inverse(T(1) / denominator);
+  const vec<T> inverse(T(1) / (divisor != T(0) ? divisor : denominator));
   for_each_register<T>(
       head_dim, [&](std::int64_t i, auto lanes)
                     __attribute__((always_inline)) { lanes.store(o + i, lanes.load(o + i) * inverse); });

@@ -12,6 +12,7 @@
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/row_blocks.hpp>
 #include <lintel/ops/sequence_pieces.hpp>
+#include <lintel/ops/shape_ops.hpp>
 
 namespace lintel {
 namespace kernel_attention_detail {
@@ -32,6 +33,7 @@ struct Call {
   std::int64_t features;
   SequencePieces query_pieces, key_pieces;
 
+  Normaliser normaliser() const { return Normaliser(options); }
   std::int64_t state_size() const { return features * (sizes.head_dim + 1); }
   /// The states that are kept: one for each piece when causal, else one for each sequence.
   std::int64_t states() const { return options.causal ? query_pieces.count() : queries.count(); }
@@ -233,9 +235,11 @@ void forward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs,
                  const Block<const T> phi = mapped.forward(block.size(), q);
                  for (std::int64_t i = block.first; i < block.last; ++i) {
                    const auto [begin, rows] = pieces.part(block, i);
-                   states.at(pieces[i].sequence, head)
+                   const std::int64_t sequence = pieces[i].sequence;
+                   states.at(sequence, head)
                        .read(rows, phi.from_row(begin), static_cast<T>(call.options.epsilon), o.from_row(begin),
                              denominators + begin);
+                   call.normaliser().replace(denominators + begin, rows, call.keys.length(sequence), 0);
                  }
                  active_kernels<T>().divide_rows(o.first, o.stride, denominators, o.first, o.stride, block.size(),
                                                  call.sizes.head_dim);
@@ -251,7 +255,8 @@ std::vector<CausalPart<T>> causal_parts(const Call& call, const RowBlock& block,
   std::vector<CausalPart<T>> parts;
   for (std::int64_t i = block.first; i < block.last; ++i) {
     const auto [begin, rows] = pieces.part(block, i);
-    parts.push_back({begin, rows, states.numbers ? states.begin(i, head) : nullptr, pieces.begins_sequence(i),
+    const std::int64_t before = block.begin + begin - call.queries.begin(pieces[i].sequence);
+    parts.push_back({begin, rows, before, states.numbers ? states.begin(i, head) : nullptr, pieces.begins_sequence(i),
                      pieces.ends_sequence(i)});
   }
   return parts;
@@ -266,7 +271,7 @@ void forward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inpu
                                      call.sizes.head_dim);
                for (const RowBlock& block : blocks) {
                  pass.block(block.size(), outputs.at(call, inputs, block.begin, head),
-                            inputs.keys(call, block.begin, head), static_cast<T>(call.options.epsilon),
+                            inputs.keys(call, block.begin, head), call.normaliser(),
                             causal_parts(call, block, head, states));
                }
              });
@@ -328,7 +333,7 @@ void backward_queries(const Call& call, const Maps<T>& maps, const Inputs<T>& in
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
                const std::int64_t most_rows = rows_of_largest(blocks);
                MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], most_rows);
-               const Upstream<T> upstream(most_rows, call.sizes.head_dim);
+               const Upstream<T> upstream(most_rows, call.sizes.head_dim, call.normaliser());
                for (const RowBlock& block : blocks) {
                  const HeadAnswers<T> answers = all.answers(call, inputs, block.begin, head);
                  const HeadGradients<T> d = all.of_queries(call, block.begin, head, group);
@@ -393,7 +398,7 @@ void backward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inp
   for_groups(call, call.query_pieces, causal_block, 6 * call.cost(),
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
                CausalBackward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
-                                      call.sizes.head_dim);
+                                      call.sizes.head_dim, call.normaliser());
                for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
                  const std::int64_t row = block->begin;
                  pass.block(block->size(), all.answers(call, inputs, row, head), inputs.keys(call, row, head),
@@ -480,6 +485,15 @@ std::vector<Tensor> kernel_attention_vjp(const Kept& kept, const Backward& b) {
   return result;
 }
 
+/// D of weights (H, n, l): (H, n, 1), or (n, 1) where it is no sum.
+Tensor divisor(const Kept& kept, const Tensor& weights) {
+  if (kept.options.normaliser == KernelNormaliser::sum) return sum(weights, {-1}, true) + kept.options.epsilon;
+  const std::int64_t queries = weights.size(1), keys = std::max<std::int64_t>(1, weights.size(2));
+  const Tensor seen = kept.options.causal ? arange(1, queries + 1, weights.dtype())
+                                          : full({queries}, static_cast<double>(keys), weights.dtype());
+  return sqrt(reshape(seen, {queries, 1}));
+}
+
 /// The quadratic form, weights (H, n, l) = φ(q) φ(k)ᵀ.
 Tensor definition(const Kept& kept, const std::vector<Tensor>& inputs) {
   Tensor phi_q = inputs[0], phi_k = inputs[1];
@@ -490,7 +504,7 @@ Tensor definition(const Kept& kept, const std::vector<Tensor>& inputs) {
   auto attend = [&](const Tensor& q, const Tensor& k, const Tensor& value) {
     Tensor weights = matmul(q, k, {.transpose_b = true});
     if (kept.options.causal) weights = weights * causal_mask(q.size(1), 1, 0, q.dtype());
-    return matmul(weights, value) / (sum(weights, {-1}, true) + kept.options.epsilon);
+    return matmul(weights, value) / divisor(kept, weights);
   };
   const AttentionSizes sizes =
       check_attention(op, phi_q, phi_k, inputs[2], kept.queries, kept.keys, kept.options.causal);

@@ -15,15 +15,23 @@ namespace lintel {
 /// inside a chunk, shorter ones on carrying the state from chunk to chunk.
 inline constexpr std::int64_t kernel_attention_chunk = 64;
 
+/// What the weighted sum of values is divided by.
+enum class KernelNormaliser {
+  sum,     ///< the sum of the weights plus epsilon: the result is a mean of values, if features are positive
+  sqrt_n,  ///< √n for n keys that the query sees, whatever the features: SimpleTRON, arXiv 2111.15588
+};
+
 struct KernelAttentionOptions {
   /// Query i sees keys j ≤ i of its sequence; queries and keys must then have the same lengths.
   bool causal = false;
   /// Added to the denominator: a row whose features are all 0 gives 0 instead of 0/0.
   double epsilon = 1e-6;
+  KernelNormaliser normaliser = KernelNormaliser::sum;
 };
 
 /// For each head and each sequence, with the feature map φ of `map` applied to q and k,
-///   o_i = Σ_j (φ(q_i)·φ(k_j)) v_j / (Σ_j φ(q_i)·φ(k_j) + epsilon),   j over the keys that i sees.
+///   o_i = Σ_j (φ(q_i)·φ(k_j)) v_j / D_i,   D_i = Σ_j φ(q_i)·φ(k_j) + epsilon,   j over the keys that i sees;
+/// with `KernelNormaliser::sqrt_n`, D_i is the root of their number.
 /// q (…, H, in), k (…, H, in), v (…, H, d) → (…, H, d). `map` is a stack of layers from `in` to m features; without
 /// layers φ(x) = x. The leading axes, (T) or (B, N), hold the rows that `queries` and `keys` divide into sequences, the
 /// i-th of one with the i-th of the other; they may differ (cross attention). float32 or float64, one type for all.

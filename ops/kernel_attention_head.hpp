@@ -1,11 +1,13 @@
 // Kernel attention of one head, serially: what the tasks of kernel_attention.cpp do.
 //
 // S = Σ φ(k_j) v_jᵀ and z = Σ φ(k_j) over the keys that a query sees; n = φ(q)ᵀS, D = φ(q)·z + epsilon, o = n/D.
+// Where D is the root of the number of keys, dD is 0.
 // Upstream g: dn = g/D, dD = −(g·o)/D; dφ(q) = S dn + z dD; with R = Σ φ(q_i) dn_iᵀ and r = Σ φ(q_i) dD_i over the
 // queries that see a key: dφ(k) = R v + r, dv = Rᵀ φ(k). Features are computed block by block, in both passes.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <lintel/ops/feature_map_head.hpp>
@@ -73,6 +75,25 @@ class State {
   T *matrix_, *vector_;
 };
 
+/// What D is.
+struct Normaliser {
+  KernelNormaliser kind;
+  double epsilon;
+
+  explicit Normaliser(const KernelAttentionOptions& options) : kind(options.normaliser), epsilon(options.epsilon) {}
+  bool is_sum() const { return kind == KernelNormaliser::sum; }
+
+  /// Where D is no sum: writes that of a query that sees `keys` keys, and of those behind it, which see `more` keys
+  /// more each.
+  template <class T>
+  void replace(T* denominators, std::int64_t rows, std::int64_t keys, std::int64_t more) const {
+    if (is_sum()) return;
+    for (std::int64_t i = 0; i < rows; ++i, keys += more) {
+      denominators[i] = static_cast<T>(std::sqrt(static_cast<double>(std::max<std::int64_t>(1, keys))));
+    }
+  }
+};
+
 /// A state of its own.
 template <class T>
 class OwnState {
@@ -112,11 +133,12 @@ struct CausalRows {
   CausalRows from_row(std::int64_t row) const { return {phi_q.from_row(row), phi_k.from_row(row), v.from_row(row)}; }
 };
 
-/// o and D of rows whose queries see what `state` has summed, and their own keys up to their own row: chunk by chunk
-/// N' = Φ_q S' + tril(Φ_q Φ_kᵀ) V', then S' += Φ_kᵀ V'.
+/// o and D of rows whose queries see what `state` has summed of `before` keys, and their own keys up to their own row:
+/// chunk by chunk N' = Φ_q S' + tril(Φ_q Φ_kᵀ) V', then S' += Φ_kᵀ V'.
 template <class T>
 void read_causal(std::int64_t rows, std::int64_t features, std::int64_t head_dim, const CausalRows<T>& inputs,
-                 const State<T>& state, T epsilon, Block<T> o, T* denominators) {
+                 const State<T>& state, std::int64_t before, const Normaliser& normaliser, Block<T> o,
+                 T* denominators) {
   const Kernels<T>& kernels = active_kernels<T>();
   const std::int64_t longest = std::min(chunk, rows);
   const Scratch<T> scores(longest * longest);
@@ -124,20 +146,21 @@ void read_causal(std::int64_t rows, std::int64_t features, std::int64_t head_dim
     const std::int64_t count = std::min(chunk, rows - begin);
     const auto [q, k, v] = inputs.from_row(begin);
     const Block<T> n = o.from_row(begin), within{scores, count};
-    state.read(count, q, epsilon, n, denominators);
+    state.read(count, q, static_cast<T>(normaliser.epsilon), n, denominators);
     multiply_transposed_b<T>(count, count, features, q, k, within);
     kernels.keep_past(scores, denominators, count);
+    normaliser.replace(denominators, count, before + begin + 1, 1);
     multiply<T>(count, head_dim, count, within, v, n, true);
     kernels.divide_rows(n.first, n.stride, denominators, n.first, n.stride, count, head_dim);
     state.add(count, k, v, nullptr);
   }
 }
 
-/// Rows of a block that belong to one sequence, and the state before them: the forward pass keeps it for the backward
-/// pass, unless null.
+/// Rows of a block that belong to one sequence, how many rows that has `before` them, and the state before them: the
+/// forward pass keeps it for the backward pass, unless null.
 template <class T>
 struct CausalPart {
-  std::int64_t begin, rows;
+  std::int64_t begin, rows, before;
   T* state;
   bool begins_sequence, ends_sequence;
 };
@@ -153,13 +176,13 @@ class CausalForward {
         keys_(map, most_rows),
         state_(features, head_dim) {}
 
-  void block(std::int64_t rows, const HeadQueries<T>& queries, const HeadKeys<T>& keys, T epsilon,
+  void block(std::int64_t rows, const HeadQueries<T>& queries, const HeadKeys<T>& keys, const Normaliser& normaliser,
              const std::vector<CausalPart<T>>& parts) {
     const CausalRows<T> inputs{queries_.forward(rows, queries.q), keys_.forward(rows, keys.k), keys.v};
     for (const CausalPart<T>& part : parts) {
       if (part.begins_sequence) state_.clear();
       if (part.state) std::copy_n(state_->matrix().first, State<T>::size(features_, head_dim_), part.state);
-      read_causal(part.rows, features_, head_dim_, inputs.from_row(part.begin), *state_, epsilon,
+      read_causal(part.rows, features_, head_dim_, inputs.from_row(part.begin), *state_, part.before, normaliser,
                   queries.o.from_row(part.begin), queries.denominators + part.begin);
     }
   }
@@ -188,18 +211,22 @@ struct HeadAnswers {
   const T* denominators;
 };
 
-/// The cotangents of n and D for a block of queries: dn = g/D, dD = −(g·o)/D.
+/// The cotangents of n and D for a block of queries: dn = g/D, dD = −(g·o)/D, or 0 where D is no sum.
 template <class T>
 class Upstream {
  public:
-  Upstream(std::int64_t most_rows, std::int64_t head_dim)
-      : head_dim_(head_dim), dn_(most_rows * head_dim), dD_(most_rows) {}
+  Upstream(std::int64_t most_rows, std::int64_t head_dim, const Normaliser& normaliser)
+      : head_dim_(head_dim), normaliser_(normaliser), dn_(most_rows * head_dim), dD_(most_rows) {}
 
   void compute(std::int64_t rows, const HeadAnswers<T>& answers) const {
     const Kernels<T>& kernels = active_kernels<T>();
     const Block<const T> g = answers.g, o = answers.o;
     const T* const denominators = answers.denominators;
     kernels.divide_rows(g.first, g.stride, denominators, dn_, head_dim_, rows, head_dim_);
+    if (!normaliser_.is_sum()) {
+      std::fill_n(static_cast<T*>(dD_), rows, T(0));
+      return;
+    }
     kernels.row_dots(g.first, g.stride, o.first, o.stride, T(0), dD_, rows, head_dim_);
     for (std::int64_t i = 0; i < rows; ++i) dD_[i] = -dD_[i] / denominators[i];
   }
@@ -208,6 +235,7 @@ class Upstream {
 
  private:
   std::int64_t head_dim_;
+  Normaliser normaliser_;
   Scratch<T> dn_, dD_;
 };
 
@@ -243,13 +271,14 @@ void backward_within_chunk(std::int64_t rows, std::int64_t features, std::int64_
 template <class T>
 class CausalBackward {
  public:
-  CausalBackward(const HeadMap<T>& map, std::int64_t most_rows, std::int64_t features, std::int64_t head_dim)
+  CausalBackward(const HeadMap<T>& map, std::int64_t most_rows, std::int64_t features, std::int64_t head_dim,
+                 const Normaliser& normaliser)
       : features_(features),
         head_dim_(head_dim),
         state_size_(State<T>::size(features, head_dim)),
         queries_(map, most_rows),
         keys_(map, most_rows),
-        upstream_(most_rows, head_dim),
+        upstream_(most_rows, head_dim, normaliser),
         scores_(chunk * chunk),
         states_((most_rows + chunk - 1) / chunk * state_size_),
         seen_by_(features, head_dim) {}

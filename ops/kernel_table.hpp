@@ -142,7 +142,10 @@ struct Kernels {
                                  std::int64_t rows, std::int64_t columns, std::int64_t first_visible,
                                  std::int64_t growth);
   void (*attention_state_step)(const T* phi_q, const T* phi_k, const T* v, T* matrix, T* vector, T* o,
-                               std::int64_t features, std::int64_t head_dim, T epsilon);
+                               std::int64_t features, std::int64_t head_dim, T epsilon, T divisor);
+
+  void (*weigh_rows)(const T* x, std::int64_t step, const T* weight, T* y, std::int64_t taps, std::int64_t columns);
+  void (*add_products)(const T* a, const T* b, T* y, std::int64_t count);
 };
 
 /// The table of the active instruction set (see core/isa.hpp), T = float or double.

@@ -34,6 +34,7 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 #include <lintel/ops/optimiser.kernel.hpp>
 #include <lintel/ops/rms_norm.kernel.hpp>
 #include <lintel/ops/rows.kernel.hpp>
+#include <lintel/ops/short_convolution.kernel.hpp>
 #include <lintel/ops/softmax.kernel.hpp>
 #include <lintel/ops/softmax_attention.kernel.hpp>
 
@@ -73,6 +74,8 @@ void fill_fused(Kernels<T>& table) {
   table.score_weights_forward = score_weights_forward<T>;
   table.score_weights_backward = score_weights_backward<T>;
   table.attention_state_step = attention_state_step<T>;
+  table.weigh_rows = weigh_rows<T>;
+  table.add_products = add_products<T>;
 }
 
 template <class T>

@@ -15,11 +15,11 @@ namespace lintel {
 using WeightOfProduct = std::function<double(double)>;
 
 /// o_i = Σ_j w(q_i·k_j) v_j / (Σ_j w(q_i·k_j) + epsilon) in float64, whatever the type of the inputs; 0 where the
-/// denominator is 0. As in a product of matrices, a hidden key of the same 64 rows takes part with a weight of 0: a NaN
-/// among its values passes.
+/// denominator is 0. With `root_of_count` the root of the number of visible keys, at least 1, divides. As in a product
+/// of matrices, a hidden key of the same 64 rows takes part with a weight of 0: a NaN among its values passes.
 inline Tensor attention_by_loops(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any,
                                  const Sequences& queries, const Sequences& keys, bool causal, double epsilon,
-                                 const WeightOfProduct& w) {
+                                 const WeightOfProduct& w, bool root_of_count = false) {
   const Tensor q = convert(q_any, DType::float64), k = convert(k_any, DType::float64),
                v = convert(v_any, DType::float64);
   const std::int64_t heads = q.size(-2), m = q.size(-1), d = v.size(-1);
@@ -44,6 +44,7 @@ inline Tensor attention_by_loops(const Tensor& q_any, const Tensor& k_any, const
             sum[static_cast<std::size_t>(c)] += weight * v.data<double>()[key * d + c];
           }
         }
+        if (root_of_count) denominator = std::sqrt(std::max(1.0, static_cast<double>(visible)));
         for (std::int64_t c = 0; c < d && denominator != 0; ++c) {
           output[query * d + c] = sum[static_cast<std::size_t>(c)] / denominator;
         }

@@ -16,7 +16,7 @@ namespace {
 const std::vector<nn::AttentionConfig> all_attentions = {
     nn::KernelAttentionConfig{.feature_map = "linear", .dropout = 0.1},
     nn::KernelAttentionConfig{.feature_map = "glu", .layers = 2, .bias = true},
-    nn::KernelAttentionConfig{.feature_map = "lowrank_glu"}, nn::SoftmaxAttentionConfig{}};
+    nn::KernelAttentionConfig{.feature_map = "lowrank_glu", .normaliser = "rmsnorm"}, nn::SoftmaxAttentionConfig{}};
 
 }  // namespace
 

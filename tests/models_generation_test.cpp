@@ -31,6 +31,10 @@ std::vector<LanguageModelConfig> all_configs() {
   configs.back().options = {
       .positions = "rotary", .norm = "rms", .feed_forward = "swiglu", .kv_heads = 2, .bias_free = true};
   configs.back().tied_output = true;
+  LanguageModelConfig convolved = configs.front();
+  convolved.attention = nn::KernelAttentionConfig{.normaliser = "rmsnorm"};
+  convolved.options = {.positions = "none", .qk_norm = true, .convolution = 4};
+  configs.push_back(convolved);
   return configs;
 }
 

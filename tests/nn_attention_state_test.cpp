@@ -26,9 +26,22 @@ const std::vector<Kind> all_kinds = {
     {"kernel", nn::KernelAttentionConfig{}, {}},
     {"kernel, two layers, biases", nn::KernelAttentionConfig{.layers = 2, .bias = true}, {}},
     {"kernel, rotary, shared keys", nn::KernelAttentionConfig{}, {.kv_heads = 2, .bias = false, .rotary_base = 100}},
+    {"kernel, divided by the root, no map, normed queries and keys",
+     nn::KernelAttentionConfig{.feature_map = "identity", .normaliser = "sqrt_n"},
+     {.qk_norm = true}},
+    {"kernel, normed heads, convolution, rotary, shared keys",
+     nn::KernelAttentionConfig{.normaliser = "rmsnorm"},
+     {.kv_heads = 2, .rotary_base = 100, .convolution = 4}},
     {"softmax", nn::SoftmaxAttentionConfig{}, {}},
+    {"softmax, normed queries and keys, convolution",
+     nn::SoftmaxAttentionConfig{},
+     {.qk_norm = true, .convolution = 3}},
     {"softmax, rotary, shared keys", nn::SoftmaxAttentionConfig{}, {.kv_heads = 2, .rotary_base = 10000}},
     {"softmax, one head of keys", nn::SoftmaxAttentionConfig{}, {.kv_heads = 1, .bias = false}}};
+
+const Kind& kind_named(const std::string& name) {
+  return *std::find_if(all_kinds.begin(), all_kinds.end(), [&](const Kind& kind) { return kind.name == name; });
+}
 
 nn::Attention random_attention(const Kind& kind) {
   Rng rng(1);
@@ -162,7 +175,8 @@ TEST_CASE("streams can be selected, repeated and dropped") {
 
 TEST_CASE("the memory of kernel attention is constant, that of softmax attention grows with the tokens") {
   Rng rng(5);
-  const nn::Attention kernel = random_attention(all_kinds[0]), softmax = random_attention(all_kinds[4]);
+  const nn::Attention kernel = random_attention(kind_named("kernel")),
+                      softmax = random_attention(kind_named("softmax, rotary, shared keys"));
   nn::AttentionState sums = kernel.empty_state(2), cache = softmax.empty_state(2);
   constexpr std::int64_t head_dim = hidden / heads;
   const std::int64_t constant = 2 * heads * head_dim * (head_dim + 1) * 4;
@@ -175,8 +189,24 @@ TEST_CASE("the memory of kernel attention is constant, that of softmax attention
   CHECK(cache.bytes() == 100 * 2 * 2 * head_dim * 4);
 }
 
+TEST_CASE("convolutions add the last rows of queries, keys and values to the memory") {
+  const auto kind = kind_named("kernel, normed heads, convolution, rotary, shared keys");
+  const nn::Attention with = random_attention(kind);
+  nn::HeadOptions options = kind.options;
+  options.convolution = 0;
+  const nn::Attention without = random_attention({kind.name, kind.config, options});
+  constexpr std::int64_t channels = hidden + 2 * hidden / 2;
+  CHECK(with.empty_state(2).bytes() - without.empty_state(2).bytes() == 2 * 3 * channels * 4);
+  nn::AttentionState state = without.empty_state(1);
+  CHECK(contains(error_of([&] {
+                   with.read(ones({1, hidden}), sequences_of({1}), state);
+                 }),
+                 "the state is one of an attention without convolution"));
+}
+
 TEST_CASE("reading refuses a state of another kind, shape or number of streams, and tapes") {
-  const nn::Attention kernel = random_attention(all_kinds[0]), softmax = random_attention(all_kinds[3]);
+  const nn::Attention kernel = random_attention(kind_named("kernel")),
+                      softmax = random_attention(kind_named("softmax"));
   const Tensor x = ones({1, hidden});
   const Sequences one = sequences_of({1});
   nn::AttentionState sums = kernel.empty_state(1), cache = softmax.empty_state(1), two = kernel.empty_state(2);
@@ -221,7 +251,7 @@ TEST_CASE("cross-attention of a sequence to itself is self-attention without pos
   const Tensor x = normal({100, hidden}, 0, 1, rng);
   const Sequences sequences = sequences_of({30, 70});
   for (const Kind& kind : all_kinds) {
-    if (kind.options.rotary_base > 0) continue;
+    if (kind.options.rotary_base > 0 || kind.options.convolution > 0) continue;
     CAPTURE(kind.name);
     const nn::Attention attention = random_attention(kind);
     CHECK(largest_difference(attention.cross(x, sequences, x, sequences), attention(x, sequences)) < 1e-5);
@@ -229,7 +259,8 @@ TEST_CASE("cross-attention of a sequence to itself is self-attention without pos
 }
 
 TEST_CASE("recalling refuses a state of another kind, another number of rows, and tapes") {
-  const nn::Attention kernel = random_attention(all_kinds[0]), softmax = random_attention(all_kinds[3]);
+  const nn::Attention kernel = random_attention(kind_named("kernel")),
+                      softmax = random_attention(kind_named("softmax"));
   const Tensor x = ones({2, hidden});
   const Sequences two = sequences_of({1, 1});
   const nn::AttentionState sums = kernel.remember(x, two), cache = softmax.remember(x, two);

@@ -1,10 +1,12 @@
 // Attention layers and the block around them.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <map>
 
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/block.hpp>
+#include <lintel/nn/init.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/shape_ops.hpp>
@@ -107,6 +109,76 @@ TEST_CASE("gradients of attention and of a whole block are right") {
                        [&](const nn::TransformerBlock& b, const Tensor& input) { return b(input, sequences, causal); });
     }
   }
+}
+
+TEST_CASE("gradients with every normaliser, normed queries and keys, and a convolution are right") {
+  Rng rng(1);
+  const Tensor x = normal({7, 8}, 0, 1, rng, DType::float64);
+  const Sequences sequences = sequences_of({0, 2, 7});
+  std::vector<nn::AttentionConfig> configs = {nn::SoftmaxAttentionConfig{}};
+  for (const std::string& kind : nn::normaliser_kinds()) {
+    configs.push_back(nn::KernelAttentionConfig{.normaliser = kind});
+  }
+  for (const nn::AttentionConfig& config : configs) {
+    for (const bool causal : {false, true}) {
+      const auto attention = in_float64(nn::Attention(8, 2, rng, config, {.qk_norm = true, .convolution = 3}));
+      randomise(attention, rng);
+      gradcheck_module(attention, x,
+                       [&](const nn::Attention& a, const Tensor& input) { return a(input, sequences, causal); });
+    }
+  }
+}
+
+TEST_CASE("a normaliser divides what the heads found: by the weights' sum, by the root of their number, to norm 1") {
+  Rng rng(1);
+  const Tensor x = normal({6, 8}, 0, 1, rng);
+  const Sequences sequences = sequences_of({0, 6});
+  const auto found_by = [&](const char* normaliser) {
+    Rng same(3);
+    const nn::KernelAttention attention(8, 2, same, {.normaliser = normaliser});
+    copy_into(attention.o.weight, nn::identity({8, 8}), "test");  // what the heads found is the result
+    return attention(x, sequences);
+  };
+  const Tensor by_sum = found_by("sum"), by_root = found_by("sqrt_n"), normed = found_by("rmsnorm");
+  for (std::int64_t row = 0; row < 12; ++row) {  // a head of a token
+    double square = 0, root_square = 0;
+    for (std::int64_t i = 0; i < 4; ++i) {
+      square += std::pow(normed.data<float>()[row * 4 + i], 2);
+      root_square += std::pow(by_root.data<float>()[row * 4 + i], 2);
+    }
+    CHECK(square / 4 == doctest::Approx(1).epsilon(1e-3));
+    const float factor = by_root.data<float>()[row * 4] / by_sum.data<float>()[row * 4];
+    for (std::int64_t i = 0; i < 4; ++i) {
+      CHECK(by_root.data<float>()[row * 4 + i] == doctest::Approx(factor * by_sum.data<float>()[row * 4 + i]));
+      CHECK(normed.data<float>()[row * 4 + i] ==
+            doctest::Approx(by_root.data<float>()[row * 4 + i] / std::sqrt(root_square / 4)).epsilon(1e-3));
+    }
+  }
+}
+
+TEST_CASE("a convolution starts as the identity, and normed queries and keys do not depend on their size") {
+  Rng rng(1);
+  const Tensor x = normal({6, 8}, 0, 1, rng);
+  const Sequences sequences = sequences_of({0, 2, 6});
+  for (const nn::AttentionConfig& config : all_attentions) {
+    Rng one(2), other(2), normed(2);
+    const nn::Attention plain(8, 2, one, config), convolved(8, 2, other, config, {.convolution = 3}),
+        same_size(8, 2, normed, config, {.qk_norm = true});
+    CHECK(same_bits(plain(x, sequences), convolved(x, sequences)));
+    const Tensor before = same_size(x, sequences);
+    std::visit([](const auto& kind) { copy_into(kind.q.weight, kind.q.weight * 7.0, "test"); }, same_size.kind);
+    CHECK(largest_difference(same_size(x, sequences), before) < 1e-4);
+  }
+}
+
+TEST_CASE("an unknown normaliser, a negative convolution and a sum of weights of both signs are refused") {
+  Rng rng(1);
+  CHECK(contains(error_of([&] { nn::KernelAttention(8, 2, rng, {.normaliser = "max"}); }),
+                 "attention: unknown normaliser \"max\", one of sum, sqrt_n, rmsnorm wanted"));
+  CHECK(contains(error_of([&] { nn::KernelAttention(8, 2, rng, {.feature_map = "identity"}); }),
+                 "the feature map identity gives weights of both signs"));
+  CHECK(contains(error_of([&] { nn::KernelAttention(8, 2, rng, {}, {.convolution = -1}); }),
+                 "attention: a convolution of width -1, at least 1 wanted"));
 }
 
 TEST_CASE("gradients of a block with rotary positions, shared heads of keys, rms norms and swiglu are right") {

@@ -129,8 +129,9 @@ TEST_CASE("the weights of kernel attention and the softmax of the same queries a
 
 TEST_CASE("with these weights every attention finds what it finds, whatever its map, positions and shared heads") {
   std::vector<nn::AttentionConfig> configs = {nn::SoftmaxAttentionConfig{}};
-  for (const std::string& kind : nn::feature_map_kinds())
-    configs.push_back(nn::KernelAttentionConfig{.feature_map = kind});
+  for (const std::string& kind : nn::feature_map_kinds()) {
+    if (kind != "identity") configs.push_back(nn::KernelAttentionConfig{.feature_map = kind});
+  }
   Rng rng(2);
   const Tensor x = normal({tokens, hidden}, 0, 1, rng);
   for (const nn::AttentionConfig& config : configs) {
@@ -153,6 +154,21 @@ TEST_CASE("with these weights every attention finds what it finds, whatever its 
       }
     }
   }
+}
+
+TEST_CASE("weights are shares whatever divides in the model, and weights of both signs have none") {
+  Rng rng(2);
+  const Tensor x = normal({tokens, hidden}, 0, 1, rng);
+  const auto attention_with = [](const nn::KernelAttentionConfig& config) {
+    Rng same(3);
+    return nn::Attention(hidden, heads, same, config);
+  };
+  const Tensor shares = nn::attention_weights(attention_with({}), x).kernel;
+  CHECK(lintel_test::largest_difference(nn::attention_weights(attention_with({.normaliser = "rmsnorm"}), x).kernel,
+                                        shares) == 0);
+  CHECK(contains(
+      error_of([&] { nn::attention_weights(attention_with({.feature_map = "identity", .normaliser = "sqrt_n"}), x); }),
+      "the feature map identity gives weights of both signs"));
 }
 
 TEST_CASE("a layer's weights are those of what the layers before it make of the input") {

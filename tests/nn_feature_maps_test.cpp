@@ -125,8 +125,8 @@ TEST_CASE("the orthogonality penalty is zero at the start, and mean((W Wᵀ − 
 TEST_CASE("a feature map refuses an unknown kind and sizes that make no sense") {
   Rng rng(1);
   CHECK(contains(error_of([&] { nn::FeatureMap(2, 4, rng, {.kind = "gelu"}); }),
-                 "feature_map: unknown kind \"gelu\", one of linear, glu, lowrank_glu, residual, mlp, elu, relu, "
-                 "favor, hedgehog wanted"));
+                 "feature_map: unknown kind \"gelu\", one of linear, glu, lowrank_glu, residual, mlp, identity, elu, "
+                 "relu, favor, hedgehog wanted"));
   CHECK(contains(error_of([&] { nn::FeatureMap(2, 4, rng, {.layers = 0}); }), "feature_map: 0 layers, at least 1"));
   CHECK(contains(error_of([&] { nn::FeatureMap(0, 4, rng); }), "feature_map: 0 heads of size 4"));
   CHECK(contains(error_of([&] { nn::FeatureMap(2, 3, rng, {.kind = "lowrank_glu"}); }), "head_dim is 3, at least 4"));

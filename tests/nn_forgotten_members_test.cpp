@@ -66,23 +66,25 @@ TEST_CASE("no layer forgets a member") {
           [&](const auto& layer, const Tensor& y) { return layer(y, training); });
   }
   for (const std::string& kind : nn::feature_map_kinds()) {
-    check(nn::KernelAttention(8, 2, rng, {.feature_map = kind, .dropout = 0.5}), x,
-          [&](const auto& layer, const Tensor& y) { return layer(y, sequences, true, training); });
+    check(nn::KernelAttention(8, 2, rng, {.feature_map = kind, .dropout = 0.5, .normaliser = "rmsnorm"},
+                              {.qk_norm = true, .convolution = 2}),
+          x, [&](const auto& layer, const Tensor& y) { return layer(y, sequences, true, training); });
   }
   for (const nn::AttentionConfig& config :
        {nn::AttentionConfig(nn::KernelAttentionConfig{}), nn::AttentionConfig(nn::SoftmaxAttentionConfig{})}) {
     check(nn::TransformerBlock({.hidden = 8, .mlp = 16, .heads = 2, .attention = config, .dropout = 0.5}, rng), x,
           [&](const auto& layer, const Tensor& y) { return layer(y, sequences, false, training); });
-    check(nn::TransformerBlock({.hidden = 8,
-                                .mlp = 16,
-                                .heads = 2,
-                                .attention = config,
-                                .dropout = 0.5,
-                                .head = {.kv_heads = 1, .bias = false, .rotary_base = 100},
-                                .norm = {.kind = "rms"},
-                                .feed_forward = "swiglu",
-                                .bias = false},
-                               rng),
+    check(nn::TransformerBlock(
+              {.hidden = 8,
+               .mlp = 16,
+               .heads = 2,
+               .attention = config,
+               .dropout = 0.5,
+               .head = {.kv_heads = 1, .bias = false, .rotary_base = 100, .qk_norm = true, .convolution = 2},
+               .norm = {.kind = "rms"},
+               .feed_forward = "swiglu",
+               .bias = false},
+              rng),
           x, [&](const auto& layer, const Tensor& y) { return layer(y, sequences, true, training); });
   }
 }

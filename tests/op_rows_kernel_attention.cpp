@@ -20,8 +20,9 @@ OpRow attention_row(const char* variant, const Sequences& queries, const Sequenc
           .fused = true,
           .reference =
               [=](const Tensors& x) {
-                return attention_by_loops(x[0], x[1], x[2], queries, keys, options.causal, options.epsilon,
-                                          [](double product) { return product; });
+                return attention_by_loops(
+                    x[0], x[1], x[2], queries, keys, options.causal, options.epsilon,
+                    [](double product) { return product; }, options.normaliser == KernelNormaliser::sqrt_n);
               }};
 }
 
@@ -48,8 +49,9 @@ OpRow mapped_row(const char* variant, const Sequences& sequences, const KernelAt
                   q = layer(q);  // a row of its own proves it
                   k = layer(k);
                 }
-                return attention_by_loops(q, k, x[2], sequences, sequences, options.causal, options.epsilon,
-                                          [](double product) { return product; });
+                return attention_by_loops(
+                    q, k, x[2], sequences, sequences, options.causal, options.epsilon,
+                    [](double product) { return product; }, options.normaliser == KernelNormaliser::sqrt_n);
               },
           .optional_inputs = {4, 6, 7, 9, 11}};
 }
@@ -120,6 +122,13 @@ std::vector<OpRow> rows_of_kernel_attention() {
   OpRow mapped_large_causal = mapped_row("mapped, many sequences, causal", many, {.causal = true}, {});
   mapped_large.large = mapped_large_causal.large = mapped_sample(1000, 4, 15, 17);
   mapped_large.float32_tolerance = mapped_large_causal.float32_tolerance = {1e-4, 1e-4};  // sums of 1,000 terms
+  const KernelAttentionOptions root{.normaliser = KernelNormaliser::sqrt_n};
+  const KernelAttentionOptions causal_root{.causal = true, .normaliser = KernelNormaliser::sqrt_n};
+  // Where infinity is among the inputs, ∞·(a + b) and ∞·a + ∞·b agree for one sign only, and not for the empty state
+  // that the causal form begins with.
+  const Sample positive{features({4, 2, 3}), features({4, 2, 3}), features({4, 2, 2})};
+  OpRow large_root_row = attention_row("many sequences, divided by the root, causal", many, many, causal_root, {});
+  large_root_row.large = large;
   return {
       plain,
       attention_row("causal", packed, packed, {.causal = true}, {small}),
@@ -136,7 +145,11 @@ std::vector<OpRow> rows_of_kernel_attention() {
       mapped_row("mapped", packed, {}, {mapped_sample(4, 2, 3, 4)}),
       mapped_row("mapped, causal", packed, {.causal = true}, {mapped_sample(4, 2, 3, 4)}),
       mapped_large,
-      mapped_large_causal};
+      mapped_large_causal,
+      attention_row("divided by the root", packed, packed, root, {positive}),
+      with_unseen_inputs(attention_row("divided by the root, cross", packed, sequences_of({2, 3, 0}), root,
+                                       {{features({4, 1, 3}), features({5, 1, 3}), features({5, 1, 2})}})),
+      large_root_row};
 }
 
 }  // namespace lintel::op_table

@@ -30,16 +30,27 @@ Tensor as_floating(const Tensor& values, DType floating) {
 std::vector<OpRow> collect_rows() {
   using RowsOfFile = std::vector<OpRow> (*)();
   constexpr RowsOfFile files[] = {
-      rows_of_cross_entropy,    rows_of_dropout,
-      rows_of_elementwise,      rows_of_feature_map,
-      rows_of_feed_forward,     rows_of_index,
-      rows_of_kernel_attention, rows_of_layer_norm,
-      rows_of_linear,           rows_of_linear_cross_entropy,
-      rows_of_matmul,           rows_of_mse,
-      rows_of_projections,      rows_of_reduce,
-      rows_of_rms_norm,         rows_of_rotary,
-      rows_of_sequences,        rows_of_shape_ops,
-      rows_of_softmax,          rows_of_softmax_attention,
+      rows_of_cross_entropy,
+      rows_of_dropout,
+      rows_of_elementwise,
+      rows_of_feature_map,
+      rows_of_feed_forward,
+      rows_of_index,
+      rows_of_kernel_attention,
+      rows_of_layer_norm,
+      rows_of_linear,
+      rows_of_linear_cross_entropy,
+      rows_of_matmul,
+      rows_of_mse,
+      rows_of_projections,
+      rows_of_reduce,
+      rows_of_rms_norm,
+      rows_of_rotary,
+      rows_of_sequences,
+      rows_of_shape_ops,
+      rows_of_short_convolution,
+      rows_of_softmax,
+      rows_of_softmax_attention,
   };
   std::vector<OpRow> rows;
   for (const RowsOfFile rows_of_file : files) {

@@ -134,6 +134,7 @@ std::vector<OpRow> rows_of_rms_norm();
 std::vector<OpRow> rows_of_rotary();
 std::vector<OpRow> rows_of_sequences();
 std::vector<OpRow> rows_of_shape_ops();
+std::vector<OpRow> rows_of_short_convolution();
 std::vector<OpRow> rows_of_softmax();
 std::vector<OpRow> rows_of_softmax_attention();
 

@@ -301,6 +301,8 @@ class Options(CommandTest):
         for name, options in {"softmax": ["--attention", "softmax"], "linear": ["--feature-map", "linear"],
                               "glu2": ["--kernel-layers", 2, "--kernel-bias"],
                               "lowrank": ["--feature-map", "lowrank_glu", "--kernel-layers", 3],
+                              "root": ["--feature-map", "identity", "--normaliser", "sqrt_n", "--qk-norm"],
+                              "normed": ["--normaliser", "rmsnorm", "--convolution", 4],
                               "tokens": ["--batch-tokens", 60], "mean": ["--pooling", "mean"],
                               "smooth": ["--label-smoothing", 0.1, "--schedule", "warmup_linear", "--warmup", 1]}.items():
             with self.subTest(name):
@@ -519,7 +521,7 @@ class BenchAttention(CommandTest):
             self.assertEqual(self.multiply_adds(found, "flops_recomputed"), scores * self.HEAD_DIM)
 
     def test_every_feature_map_can_be_measured(self):
-        for name in ("linear", "lowrank_glu", "residual", "mlp", "elu", "relu", "favor", "hedgehog"):
+        for name in ("linear", "lowrank_glu", "residual", "mlp", "identity", "elu", "relu", "favor", "hedgehog"):
             self.assertGreater(self.result("--feature-map", name)["flops"], 0)
 
     def test_sizes_and_names_that_make_no_attention_are_told(self):

@@ -61,7 +61,9 @@ class Attention {
 
   Tensor attend() const {
     if (!map_) return softmax_attention(q_, k_, v_, sequences_, sequences_, {.causal = command_.causal});
-    const KernelAttentionOptions options{.causal = command_.causal};
+    const bool either_sign = command_.feature_map == "identity";
+    const KernelAttentionOptions options{.causal = command_.causal,
+                                         .normaliser = either_sign ? KernelNormaliser::sqrt_n : KernelNormaliser::sum};
     const std::vector<FeatureMapLayer> stack = map_->stack();
     if (!stack.empty()) return kernel_attention(q_, k_, v_, sequences_, sequences_, options, stack);
     const Tensor phi_k = (*map_)(k_, std::nullopt, nn::FeatureRole::key);

@@ -54,6 +54,31 @@ struct PlainClassifier {
   }
 };
 
+/// A classifier of vectors, whose step is so small that all but the arithmetic shows.
+struct VectorClassifier {
+  nn::Linear up, down, head;
+
+  VectorClassifier(const ModelShape& shape, Rng& rng)
+      : up(shape.hidden, shape.mlp, rng), down(shape.mlp, shape.hidden, rng), head(shape.hidden, 4, rng) {}
+
+  Tensor loss(const Tensor& x, const Tensor& labels) const {
+    return nn::cross_entropy(head(down(up(x, Activation::relu), Activation::relu)), labels);
+  }
+
+  static void visit(auto& self, auto&& f) {
+    f("up", self.up);
+    f("down", self.down);
+    f("head", self.head);
+  }
+};
+
+/// 0, 1, …, classes − 1, 0, … for each of the batch.
+Tensor labels_of(const ModelShape& shape, std::int64_t classes) {
+  const Tensor labels = empty({shape.batch}, DType::int64);
+  for (std::int64_t i = 0; i < shape.batch; ++i) write<std::int64_t>(labels, "bench")[i] = i % classes;
+  return labels;
+}
+
 Packed random_tokens(const ModelShape& shape, Rng& rng) {
   const Tensor ids = empty({shape.batch * shape.length}, DType::int64);
   auto* const id = write<std::int64_t>(ids, "bench");
@@ -94,7 +119,8 @@ void check_positive(const char* name, std::int64_t value) {
 
 nn::AttentionConfig attention_config(const std::string& name, int kernel_layers) {
   if (name == "softmax") return nn::SoftmaxAttentionConfig{};
-  return nn::KernelAttentionConfig{.feature_map = name, .layers = kernel_layers};
+  return nn::KernelAttentionConfig{
+      .feature_map = name, .layers = kernel_layers, .normaliser = name == "identity" ? "sqrt_n" : "sum"};
 }
 
 models::LanguageModel make_language_model(const Architecture& architecture, std::int64_t longest, Rng& rng) {
@@ -132,8 +158,10 @@ void add_architecture_options(CLI::App& command, Architecture& architecture) {
 }
 
 void add_shape_options(CLI::App& command, ModelShape& shape) {
-  command.add_option("--task", shape.task, "classify or lm")
-      ->check(CLI::IsMember({"classify", "lm"}))
+  command
+      .add_option("--task", shape.task,
+                  "classify or lm; mlp: a network from hidden to mlp, back to hidden and to 4 classes, no Transformer")
+      ->check(CLI::IsMember({"classify", "lm", "mlp"}))
       ->capture_default_str();
   add_architecture_options(command, shape);
   command.add_option("--length", shape.length, "tokens of a sequence")->capture_default_str();
@@ -152,13 +180,17 @@ BenchModel make_bench_model(const ModelShape& shape) {
   check_positive("batch", shape.batch);
   check_positive("vocab", shape.vocab);
   Rng rng(1);
+  if (shape.task == "mlp") {
+    const Tensor x = normal({shape.batch, shape.hidden}, 0, 1, rng), labels = labels_of(shape, 4);
+    return bench_model_of(shape, VectorClassifier(shape, rng),
+                          [x, labels](const VectorClassifier& model) { return model.loss(x, labels); });
+  }
   const Packed tokens = random_tokens(shape, rng);
   if (shape.task == "lm") {
     return bench_model_of(shape, make_language_model(shape, shape.length, rng),
                           [tokens](const models::LanguageModel& model) { return model.loss(tokens); });
   }
-  const Tensor labels = empty({shape.batch}, DType::int64);
-  for (std::int64_t i = 0; i < shape.batch; ++i) write<std::int64_t>(labels, "bench")[i] = i % 2;
+  const Tensor labels = labels_of(shape, 2);
   return bench_model_of(shape, PlainClassifier(shape, rng),
                         [tokens, labels](const PlainClassifier& model) { return model.loss(tokens, labels); });
 }

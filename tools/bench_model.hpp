@@ -51,7 +51,8 @@ struct BenchModel {
 };
 
 /// The classifier has mean pooling and one linear layer behind it; the language model predicts all tokens but the
-/// first. There is no dropout. Throws `Error` for sizes that make no model.
+/// first. There is no dropout. The task mlp has vectors in the place of tokens. Throws `Error` for sizes that make no
+/// model.
 BenchModel make_bench_model(const ModelShape& shape);
 
 }  // namespace lintel::tools

@@ -11,6 +11,7 @@ nn::AttentionConfig attention_config(const RunConfig& config) {
   if (config.attention == "softmax") return nn::SoftmaxAttentionConfig{};
   nn::KernelAttentionConfig kernel;
   kernel.feature_map = config.feature_map;
+  kernel.normaliser = config.normaliser;
   kernel.layers = static_cast<int>(config.kernel_layers);
   kernel.bias = config.kernel_bias;
   kernel.dropout = config.kernel_dropout;
@@ -23,6 +24,8 @@ models::TransformerOptions transformer_options(const RunConfig& config) {
           .norm = config.norm,
           .norm_epsilon = config.norm_epsilon,
           .feed_forward = config.feed_forward,
+          .qk_norm = config.qk_norm,
+          .convolution = config.convolution,
           .kv_heads = config.kv_heads,
           .bias_free = config.bias_free,
           .checkpoint = config.checkpoint};
@@ -98,11 +101,14 @@ RunConfig settings_of(const models::LanguageModelConfig& model) {
   if (const auto* kernel = std::get_if<nn::KernelAttentionConfig>(&model.attention)) {
     config.attention = "kernel";
     config.feature_map = kernel->feature_map;
+    config.normaliser = kernel->normaliser;
     config.kernel_layers = kernel->layers;
     config.kernel_bias = kernel->bias;
     config.kernel_dropout = kernel->dropout;
   }
   config.kv_heads = model.options.kv_heads;
+  config.qk_norm = model.options.qk_norm;
+  config.convolution = model.options.convolution;
   config.positions = model.options.positions;
   config.rotary_base = model.options.rotary_base;
   config.norm = model.options.norm;

@@ -134,6 +134,9 @@ void check(const RunConfig& config) {
   if (config.attention == "kernel" && !nn::feature_map_stacks(config.feature_map) && config.kernel_layers > 1) {
     fail("settings: kernel_layers is 1 for the feature map ", config.feature_map, ", got ", config.kernel_layers);
   }
+  if (config.attention == "kernel" && config.feature_map == "identity" && config.normaliser == "sum") {
+    fail("settings: the feature map identity wants the normaliser sqrt_n or rmsnorm, got sum");
+  }
   if (config.kv_heads > 0 && config.heads % config.kv_heads != 0) {
     fail("settings: kv_heads is a divisor of heads, got ", config.kv_heads, " and ", config.heads);
   }

@@ -33,6 +33,7 @@ struct RunConfig {
 
   std::string attention = "kernel";
   std::string feature_map = "glu";
+  std::string normaliser = "sum";
   std::int64_t kernel_layers = 1;
   bool kernel_bias = false;
   double kernel_dropout = 0;
@@ -44,6 +45,8 @@ struct RunConfig {
   std::int64_t decoder_blocks = 0;
   std::int64_t max_length = 512;
   std::int64_t kv_heads = 0;
+  bool qk_norm = false;
+  std::int64_t convolution = 0;
   std::string positions = "learned";
   double rotary_base = 10000;
   std::string norm = "layer";

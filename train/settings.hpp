@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <lintel/nn/feature_maps.hpp>
+#include <lintel/nn/attention.hpp>
 #include <lintel/train/run_config.hpp>
 
 namespace lintel::train {
@@ -88,6 +88,11 @@ void visit_model(Config& c, Function&& f) {
         {"kernel", "softmax"}),
     c.attention);
   f(Setting{"feature_map", "of kernel attention"}.one_of(nn::feature_map_kinds()), c.feature_map);
+  f(Setting{"normaliser",
+            "of kernel attention, what its sums are divided by: the weights' sum, the root of their number, or by that "
+            "with an RMS norm of each head behind it"}
+        .one_of(nn::normaliser_kinds()),
+    c.normaliser);
   f(Setting{"kernel_layers", "layers of the feature map; fixed maps and hedgehog have one"}.between(1, 64),
     c.kernel_layers);
   f(Setting{"kernel_bias", "biases in the feature map"}, c.kernel_bias);
@@ -103,6 +108,11 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"kv_heads", "heads of keys and values, each shared by several attention heads; 0: as many as heads"}
         .at_least(0),
     c.kv_heads);
+  f(Setting{"qk_norm", "an RMS norm of every query and key"}, c.qk_norm);
+  f(Setting{"convolution",
+            "width of a convolution over queries, keys and values, a token and those just before it; 0: none"}
+        .between(0, 64),
+    c.convolution);
   f(Setting{"positions", "how a token knows its place; learned positions end at max_length"}.one_of(
         {"learned", "rotary", "none"}),
     c.positions);
