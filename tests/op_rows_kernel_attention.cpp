@@ -120,6 +120,10 @@ std::vector<OpRow> rows_of_kernel_attention() {
   OpRow mapped_large_causal = mapped_row("mapped, many sequences, causal", many, {.causal = true}, {});
   mapped_large.large = mapped_large_causal.large = mapped_sample(1000, 4, 15, 17);
   mapped_large.float32_tolerance = mapped_large_causal.float32_tolerance = {1e-4, 1e-4};  // sums of 1,000 terms
+  const Sequences long_one = sequences_of({100, 29000, 7});
+  OpRow mapped_long_causal = mapped_row("mapped, a long sequence of one head, causal", long_one, {.causal = true}, {});
+  mapped_long_causal.large = mapped_sample(long_one.rows(), 1, 3, 4);
+  mapped_long_causal.float32_tolerance = {1e-3, 1e-3};  // sums of 29,000 terms
   return {
       plain,
       attention_row("causal", packed, packed, {.causal = true}, {small}),
@@ -136,7 +140,8 @@ std::vector<OpRow> rows_of_kernel_attention() {
       mapped_row("mapped", packed, {}, {mapped_sample(4, 2, 3, 4)}),
       mapped_row("mapped, causal", packed, {.causal = true}, {mapped_sample(4, 2, 3, 4)}),
       mapped_large,
-      mapped_large_causal};
+      mapped_large_causal,
+      mapped_long_causal};
 }
 
 }  // namespace lintel::op_table
