@@ -15,6 +15,7 @@ namespace lintel::tools {
 namespace {
 
 constexpr std::int64_t window = 1000;  // tokens of a measurement
+constexpr std::int64_t turn = 50;      // of them that are written before the other window goes on
 
 struct GenerateShape : Architecture {
   std::int64_t length = 10000, streams = 1, threads = 0, rounds = 5;
@@ -49,13 +50,14 @@ class Writer {
     take_likeliest(model_.prefill(pack(prompts), state_));
   }
 
-  /// The seconds that each of the next `count` tokens takes.
-  std::vector<double> write(std::int64_t count) {
-    std::vector<double> seconds;
-    for (std::int64_t i = 0; i < count; ++i) {
-      seconds.push_back(seconds_of([&] { take_likeliest(model_.step(tokens_, state_)); }));
-    }
-    return seconds;
+  /// Writes the next `count` tokens.
+  void write(std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) take_likeliest(model_.step(tokens_, state_));
+  }
+
+  /// The same, and appends the seconds that each of them takes.
+  void write(std::int64_t count, std::vector<double>& seconds) {
+    for (std::int64_t i = 0; i < count; ++i) seconds.push_back(seconds_of([&] { write(1); }));
   }
 
  private:
@@ -95,8 +97,8 @@ struct Windows {
 };
 
 /// The first window begins behind a hundred tokens that wake threads and fill caches, the last one ends the text. What
-/// lies between their beginnings is read at once, unless all shall be written. Then both are written in turns, each
-/// time from copies of what was remembered where they begin. Leaves `writer` at the end of the text.
+/// lies between their beginnings is read at once, unless all shall be written. Then both are written, a few tokens in
+/// turn, in each round from copies of what was remembered where they begin. Leaves `writer` at the end of the text.
 Windows measure(Writer& writer, const GenerateShape& shape) {
   const std::int64_t begin = std::min<std::int64_t>(100, shape.length - window);
   const std::int64_t between = shape.length - window - begin;
@@ -107,10 +109,15 @@ Windows measure(Writer& writer, const GenerateShape& shape) {
   const Writer at_last = writer;
   Windows windows;
   for (std::int64_t round = 0; round < shape.rounds; ++round) {
-    writer = at_first;
-    windows.first.push_back(median(writer.write(window)));
+    std::vector<double> of_first, of_last;
+    Writer first = at_first;
     writer = at_last;
-    windows.last.push_back(median(writer.write(window)));
+    for (std::int64_t token = 0; token < window; token += turn) {
+      first.write(turn, of_first);
+      writer.write(turn, of_last);
+    }
+    windows.first.push_back(median(of_first));
+    windows.last.push_back(median(of_last));
   }
   return windows;
 }
