@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <lintel/autograd/tape.hpp>
@@ -23,6 +24,8 @@ using feature_map_detail::head_maps;
 constexpr const char* op = "kernel_attention";
 /// Groups of pieces, or of sequences, that a head's work is cut into: each has its own sums of the map's gradients.
 constexpr std::int64_t most_groups = 16;
+/// Rows of a piece of a long sequence, and of a group of the causal form at least.
+constexpr std::int64_t long_piece = 16 * row_block;
 
 /// Shapes and options of one call. `sizes.features` are those of q and k, `features` those of φ.
 struct Call {
@@ -31,6 +34,8 @@ struct Call {
   KernelAttentionOptions options;
   std::vector<FeatureMapLayer> map;
   std::int64_t features;
+  /// Whether groups of the causal form end inside of sequences, which costs sums at their borders.
+  bool cuts_causal;
   SequencePieces query_pieces, key_pieces;
 
   Normaliser normaliser() const { return Normaliser(options); }
@@ -48,6 +53,12 @@ struct Call {
   }
 };
 
+std::int64_t sequences_longer_than(std::int64_t length, const Sequences& sequences) {
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < sequences.count(); ++i) count += sequences.length(i) > length ? 1 : 0;
+  return count;
+}
+
 Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries, const Sequences& keys,
              const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map) {
   const AttentionSizes sizes = check_attention(op, q, k, v, queries, keys, options.causal);
@@ -58,20 +69,24 @@ Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences&
     shape = shape.with(-1, layer.weight.size(1));
   }
   // A long sequence is cut where there are too few heads and sequences to give every thread of a larger machine work.
-  constexpr std::int64_t long_piece = 16 * row_block;
   const bool few = queries.count() * sizes.heads < most_groups;
   const std::int64_t longest = options.causal ? causal_block
                                : few          ? long_piece
                                               : std::max<std::int64_t>({1, queries.longest(), keys.longest()});
-  return {sizes, queries, keys, options, map, shape[shape.rank() - 1], {queries, longest}, {keys, longest}};
+  // When causal, the sums at borders are a fifth more work: worth it for a few heads that would leave most threads
+  // idle.
+  constexpr std::int64_t fewest_causal_tasks = 4;
+  const std::int64_t long_tasks = sequences_longer_than(long_piece, queries) * sizes.heads;
+  const bool cuts_causal = options.causal && long_tasks > 0 && long_tasks < fewest_causal_tasks;
+  const std::int64_t features = shape[shape.rank() - 1];
+  return {sizes, queries, keys, options, map, features, cuts_causal, {queries, longest}, {keys, longest}};
 }
 
 /// Of the products of φ.
-double flops_of_features(const Call& call) {
+double flops_of_features(const Call& call, std::int64_t rows) {
   double flops = 0;
   for (const FeatureMapLayer& layer : call.map) {
-    flops += product_flops(call.sizes.query_rows + call.sizes.key_rows, call.sizes.heads,
-                           feature_map_detail::sizes_of(layer).multiply_adds());
+    flops += product_flops(rows, call.sizes.heads, feature_map_detail::sizes_of(layer).multiply_adds());
   }
   return flops;
 }
@@ -96,41 +111,74 @@ double flops_of_states(const Call& call, std::int64_t rows) {
 /// The products of φ, of S' and its read-out, and for causal attention of the triangle of weights within each chunk.
 double flops_of(const Call& call) {
   const AttentionSizes& s = call.sizes;
-  return flops_of_features(call) + flops_of_states(call, s.query_rows + s.key_rows) +
+  const std::int64_t rows = s.query_rows + s.key_rows;
+  return flops_of_features(call, rows) + flops_of_states(call, rows) +
          flops_within_chunks(call, call.features + s.head_dim + 1);
 }
 
-/// What of that the backward pass does again: φ, and when causal the states before all chunks of a piece but its first,
-/// and the weights within chunks.
+/// Whether groups are of whole sequences.
+bool groups_sequences(const Call& call) { return call.options.causal && !call.cuts_causal; }
+
+/// Into how many groups of consecutive pieces, or of whole sequences, each head's work is cut. Few rows are not worth
+/// many sums.
+std::int64_t group_count(const Call& call, const SequencePieces& pieces) {
+  const std::int64_t most = groups_sequences(call) ? call.queries.count() : pieces.count();
+  const std::int64_t fewest_rows = call.cuts_causal ? long_piece : row_block;
+  return std::min({most, most_groups, (pieces.rows() + fewest_rows - 1) / fewest_rows});
+}
+
+PieceGroups groups_of(const Call& call, const SequencePieces& pieces) {
+  const std::int64_t count = group_count(call, pieces);
+  std::vector<std::int64_t> first;
+  for (std::int64_t i = 0; i < count; ++i) {
+    first.push_back(groups_sequences(call) ? pieces.first(call.queries.count() * i / count)
+                                           : pieces.count() * i / count);
+  }
+  first.push_back(pieces.count());
+  return {pieces, std::move(first)};
+}
+
+/// Of φ and S' of the keys before each border that a causal sequence crosses, and of φ and R of the queries behind it.
+double flops_at_borders(const Call& call) {
+  if (!call.cuts_causal) return 0;
+  const SequencePieces& pieces = call.query_pieces;
+  const PieceGroups groups = groups_of(call, pieces);
+  std::int64_t rows = 0;
+  for (std::int64_t border = 0; border < groups.count(); ++border) {
+    for (const PieceGroups::Range& range : {groups.before(border), groups.behind(border)}) {
+      for (std::int64_t i = range.first; i < range.last; ++i) rows += pieces[i].size();
+    }
+  }
+  return flops_of_features(call, rows) + flops_of_states(call, rows);
+}
+
+/// What is done again: by the backward pass φ, and when causal the states before all chunks of a piece but its first,
+/// and the weights within chunks; by both passes the sums at borders.
 double recomputed_flops_of(const Call& call) {
-  double flops = flops_of_features(call) + flops_within_chunks(call, call.features);
+  double flops = flops_of_features(call, call.sizes.query_rows + call.sizes.key_rows) +
+                 flops_within_chunks(call, call.features) + flops_at_borders(call);
   for (std::int64_t i = 0; call.options.causal && i < call.query_pieces.count(); ++i) {
     flops += flops_of_states(call, (call.query_pieces[i].size() - 1) / chunk * chunk);
   }
   return flops;
 }
 
-/// Into how many groups of consecutive pieces, or of whole sequences when causal, each head's work is cut. Few rows are
-/// not worth many sums.
-std::int64_t group_count(const Call& call, const SequencePieces& pieces) {
-  const std::int64_t most = call.options.causal ? call.queries.count() : pieces.count();
-  return std::min({most, most_groups, (pieces.rows() + row_block - 1) / row_block});
-}
-
 using RowBlock = SequencePieces::RowBlock;
+
+/// On average.
+double rows_of_group(const PieceGroups& groups, const SequencePieces& pieces) {
+  return static_cast<double>(pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups.count()));
+}
 
 /// Calls `body(head, group, blocks)` with the blocks of at most `most_rows` rows of each group, in parallel over heads
 /// and groups. `cost` counts operations of a row of a head.
 template <class Body>
 void for_groups(const Call& call, const SequencePieces& pieces, std::int64_t most_rows, double cost, Body&& body) {
-  const std::int64_t heads = call.sizes.heads, groups = group_count(call, pieces);
-  const double rows = static_cast<double>(pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups));
-  const auto first_piece = [&](std::int64_t group) {
-    return call.options.causal ? pieces.first(call.queries.count() * group / groups) : pieces.count() * group / groups;
-  };
-  parallel_for(groups * heads, cost * rows, [&](std::int64_t task) {
+  const std::int64_t heads = call.sizes.heads;
+  const PieceGroups groups = groups_of(call, pieces);
+  parallel_for(groups.count() * heads, cost * rows_of_group(groups, pieces), [&](std::int64_t task) {
     const std::int64_t group = task / heads;
-    body(task % heads, group, pieces.blocks(first_piece(group), first_piece(group + 1), most_rows));
+    body(task % heads, group, pieces.blocks(groups.first(group), groups.first(group + 1), most_rows));
   });
 }
 
@@ -184,6 +232,43 @@ void sum_pieces(const Call& call, const SequencePieces& pieces, const States<T>&
                    active_kernels<T>().add_into(of_pieces.begin(p, head), result.begin(sequence, head), result.size());
                  }
                });
+}
+
+// ---- Causal sequences in several groups ----
+//
+// A group that begins in the middle of a sequence needs the state there. First all groups sum, in parallel, what they
+// have for the next one; then these sums are added in the order of the groups; then every group goes its own way.
+
+/// For states at all borders, 0 at first, before the first group and behind the last too; none where no sequence is
+/// cut.
+template <class T>
+Tensor zeros_at_borders(const Call& call) {
+  const std::int64_t borders = call.cuts_causal ? group_count(call, call.query_pieces) + 1 : 0;
+  return zeros({borders, call.sizes.heads, call.state_size()}, dtype_of<T>());
+}
+
+/// Calls `body(head, border, blocks)` for every head and border with the blocks of the pieces `range_of(border)`,
+/// unless there are none, in parallel. `cost` counts operations of a row of a head.
+template <class RangeOf, class Body>
+void for_borders(const Call& call, const PieceGroups& groups, double cost, RangeOf&& range_of, Body&& body) {
+  const SequencePieces& pieces = call.query_pieces;
+  const std::int64_t heads = call.sizes.heads;
+  parallel_for((groups.count() - 1) * heads, cost * rows_of_group(groups, pieces), [&](std::int64_t task) {
+    const std::int64_t border = 1 + task / heads;
+    const auto [first, last] = range_of(border);
+    if (first < last) body(task % heads, border, pieces.blocks(first, last, row_block));
+  });
+}
+
+/// Adds the state at one border of a group to that at its other border, if the group is the middle of a sequence.
+template <class T>
+void add_across_group(const PieceGroups& groups, std::int64_t group, const States<T>& states, std::int64_t from,
+                      std::int64_t to) {
+  if (!groups.is_inside_sequence(group)) return;
+  const std::int64_t size = states.stride();
+  parallel_blocks(size, 1 << 14, 1, [&](std::int64_t begin, std::int64_t end) {
+    active_kernels<T>().add_into(states.begin(from, 0) + begin, states.begin(to, 0) + begin, end - begin);
+  });
 }
 
 // ---- Forward ----
@@ -262,13 +347,35 @@ std::vector<CausalPart<T>> causal_parts(const Call& call, const RowBlock& block,
   return parts;
 }
 
+/// The states at borders behind the keys before them.
+template <class T>
+void sum_keys_before_borders(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const States<T>& states) {
+  const PieceGroups groups = groups_of(call, call.query_pieces);
+  for_borders(
+      call, groups, call.cost(), [&](std::int64_t border) { return groups.before(border); },
+      [&](std::int64_t head, std::int64_t border, const std::vector<RowBlock>& blocks) {
+        MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+        for (const RowBlock& block : blocks) {
+          const HeadKeys<T> keys = inputs.keys(call, block.begin, head);
+          states.at(border, head).add(block.size(), mapped.forward(block.size(), keys.k), keys.v, nullptr);
+        }
+      });
+  for (std::int64_t group = 0; group < groups.count(); ++group) {
+    add_across_group(groups, group, states, group, group + 1);
+  }
+}
+
 template <class T>
 void forward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Outputs<T>& outputs) {
   const States<T> states = states_of<T>(call, outputs.states);
+  const Tensor sums = zeros_at_borders<T>(call);
+  const States<T> at_borders = states_of<T>(call, write<T>(sums, op));
+  if (call.cuts_causal) sum_keys_before_borders(call, maps, inputs, at_borders);
   for_groups(call, call.query_pieces, causal_block, 2 * call.cost(),
-             [&](std::int64_t head, std::int64_t, const std::vector<RowBlock>& blocks) {
+             [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
                CausalForward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
                                      call.sizes.head_dim);
+               if (call.cuts_causal) pass.start_from(at_borders.begin(group, head));
                for (const RowBlock& block : blocks) {
                  pass.block(block.size(), outputs.at(call, inputs, block.begin, head),
                             inputs.keys(call, block.begin, head), call.normaliser(),
@@ -392,13 +499,41 @@ void backward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs
   backward_keys(call, maps, inputs, all, seen_by);
 }
 
+/// R at borders, of the queries behind them.
+template <class T>
+void sum_queries_behind_borders(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs,
+                                const Cotangents<T>& all, const States<T>& states) {
+  const PieceGroups groups = groups_of(call, call.query_pieces);
+  for_borders(
+      call, groups, call.cost(), [&](std::int64_t border) { return groups.behind(border); },
+      [&](std::int64_t head, std::int64_t border, const std::vector<RowBlock>& blocks) {
+        const std::int64_t most_rows = rows_of_largest(blocks);
+        MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], most_rows);
+        const Upstream<T> upstream(most_rows, call.sizes.head_dim, call.normaliser());
+        for (const RowBlock& block : blocks) {
+          const HeadAnswers<T> answers = all.answers(call, inputs, block.begin, head);
+          upstream.compute(block.size(), answers);
+          states.at(border, head)
+              .add(block.size(), mapped.forward(block.size(), answers.q), upstream.dn(), upstream.dD());
+        }
+      });
+  for (std::int64_t group = groups.count(); group-- > 0;) {
+    add_across_group(groups, group, states, group + 1, group);
+  }
+}
+
 template <class T>
 void backward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, const Cotangents<T>& all) {
   const States<T> states = states_of<T>(call, all.states);
+  const Tensor sums = zeros_at_borders<T>(call);
+  const States<T> at_borders = states_of<T>(call, write<T>(sums, op));
+  const bool wants_keys = all.dk || all.dv || all.map_sums;
+  if (call.cuts_causal && wants_keys) sum_queries_behind_borders(call, maps, inputs, all, at_borders);
   for_groups(call, call.query_pieces, causal_block, 6 * call.cost(),
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
                CausalBackward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
                                       call.sizes.head_dim, call.normaliser());
+               if (call.cuts_causal) pass.start_from(at_borders.begin(group + 1, head));
                for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
                  const std::int64_t row = block->begin;
                  pass.block(block->size(), all.answers(call, inputs, row, head), inputs.keys(call, row, head),

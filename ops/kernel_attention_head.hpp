@@ -176,6 +176,11 @@ class CausalForward {
         keys_(map, most_rows),
         state_(features, head_dim) {}
 
+  /// Begins in the middle of a sequence, of which `state` has summed what comes before.
+  void start_from(const T* state) const {
+    std::copy_n(state, State<T>::size(features_, head_dim_), state_->matrix().first);
+  }
+
   void block(std::int64_t rows, const HeadQueries<T>& queries, const HeadKeys<T>& keys, const Normaliser& normaliser,
              const std::vector<CausalPart<T>>& parts) {
     const CausalRows<T> inputs{queries_.forward(rows, queries.q), keys_.forward(rows, keys.k), keys.v};
@@ -282,6 +287,9 @@ class CausalBackward {
         scores_(chunk * chunk),
         states_((most_rows + chunk - 1) / chunk * state_size_),
         seen_by_(features, head_dim) {}
+
+  /// Begins in the middle of a sequence: `seen_by` has summed the queries that come behind.
+  void start_from(const T* seen_by) const { std::copy_n(seen_by, state_size_, seen_by_->matrix().first); }
 
   void block(std::int64_t rows, const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const HeadGradients<T>& dq,
              const HeadGradients<T>& dk, const std::vector<CausalPart<T>>& parts) {

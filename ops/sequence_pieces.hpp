@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <lintel/ops/sequences.hpp>
@@ -75,6 +76,48 @@ class SequencePieces {
   std::vector<Piece> pieces_;
   std::vector<std::int64_t> first_;
   std::int64_t rows_ = 0;
+};
+
+/// Consecutive pieces in groups, each the work of one task. Border g is the one before group g; a sequence crosses it
+/// that has pieces on both sides.
+class PieceGroups {
+ public:
+  /// The pieces [first, last).
+  struct Range {
+    std::int64_t first, last;
+  };
+
+  /// `first` holds the first piece of each group, then the number of all pieces. Refers to `pieces`.
+  PieceGroups(const SequencePieces& pieces, std::vector<std::int64_t> first)
+      : pieces_(pieces), first_(std::move(first)) {}
+
+  std::int64_t count() const { return static_cast<std::int64_t>(first_.size()) - 1; }
+  /// The first piece of a group.
+  std::int64_t first(std::int64_t group) const { return first_[static_cast<std::size_t>(group)]; }
+
+  bool is_crossed(std::int64_t border) const {
+    return first(border) < pieces_.count() && !pieces_.begins_sequence(first(border));
+  }
+  /// Whether a group is the middle of one sequence, which crosses both its borders.
+  bool is_inside_sequence(std::int64_t group) const {
+    return is_crossed(group) && is_crossed(group + 1) && sequence_at(group) == sequence_at(group + 1);
+  }
+  /// What the sequence that crosses a border has in the group before it; nothing where none does.
+  Range before(std::int64_t border) const {
+    if (!is_crossed(border)) return {0, 0};
+    return {std::max(first(border - 1), pieces_.first(sequence_at(border))), first(border)};
+  }
+  /// The same in the group behind it.
+  Range behind(std::int64_t border) const {
+    if (!is_crossed(border)) return {0, 0};
+    return {first(border), std::min(first(border + 1), pieces_.first(sequence_at(border) + 1))};
+  }
+
+ private:
+  std::int64_t sequence_at(std::int64_t border) const { return pieces_[first(border)].sequence; }
+
+  const SequencePieces& pieces_;
+  std::vector<std::int64_t> first_;
 };
 
 }  // namespace lintel

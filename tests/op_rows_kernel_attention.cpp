@@ -129,6 +129,10 @@ std::vector<OpRow> rows_of_kernel_attention() {
   const Sample positive{features({4, 2, 3}), features({4, 2, 3}), features({4, 2, 2})};
   OpRow large_root_row = attention_row("many sequences, divided by the root, causal", many, many, causal_root, {});
   large_root_row.large = large;
+  const Sequences long_one = sequences_of({100, 29000, 7});
+  OpRow mapped_long_causal = mapped_row("mapped, a long sequence of one head, causal", long_one, {.causal = true}, {});
+  mapped_long_causal.large = mapped_sample(long_one.rows(), 1, 3, 4);
+  mapped_long_causal.float32_tolerance = {1e-3, 1e-3};  // sums of 29,000 terms
   return {
       plain,
       attention_row("causal", packed, packed, {.causal = true}, {small}),
@@ -149,7 +153,8 @@ std::vector<OpRow> rows_of_kernel_attention() {
       attention_row("divided by the root", packed, packed, root, {positive}),
       with_unseen_inputs(attention_row("divided by the root, cross", packed, sequences_of({2, 3, 0}), root,
                                        {{features({4, 1, 3}), features({5, 1, 3}), features({5, 1, 2})}})),
-      large_root_row};
+      large_root_row,
+      mapped_long_causal};
 }
 
 }  // namespace lintel::op_table

@@ -6,6 +6,7 @@
 
 #include "attention_by_loops.hpp"
 #include "evaluate.hpp"
+#include "with_settings.hpp"
 
 using namespace lintel;
 
@@ -26,6 +27,89 @@ TensorFunction attention(const Sequences& queries, const Sequences& keys, const 
 Tensor by_loops(const std::vector<Tensor>& x, const Sequences& queries, const Sequences& keys, bool causal) {
   return attention_by_loops(x[0], x[1], x[2], queries, keys, causal, KernelAttentionOptions{}.epsilon,
                             [](double product) { return product; });
+}
+
+/// Causal attention of one head of one sequence, token by token, in float64: with v' = (v, 1), S' = Σ φ(k) v'ᵀ on the
+/// way to the last token and R' = Σ φ(q) dn'ᵀ on the way back. q, k (rows, heads, m), v and g (rows, heads, d).
+class Recurrence {
+ public:
+  Recurrence(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& g)
+      : heads_(q.size(1)), m_(q.size(2)), d_(v.size(2)), q_(q), k_(k), v_(v), g_(g) {}
+
+  /// Fills the rows [begin, end) of o, dq, dk and dv.
+  void run(std::int64_t head, std::int64_t begin, std::int64_t end, const Evaluation& result) const {
+    std::vector<double> state(size(m_ * (d_ + 1)));
+    std::vector<std::vector<double>> dn;  // dn', of each row
+    for (std::int64_t row = begin; row < end; ++row) {
+      add(at(k_, row, head), with_one(row, head), state);
+      const std::vector<double> n = read(at(q_, row, head), state);
+      const double denominator = n[size(d_)] + KernelAttentionOptions{}.epsilon;
+      dn.emplace_back(size(d_ + 1));
+      for (std::int64_t c = 0; c < d_; ++c) {
+        const double o = n[size(c)] / denominator, g = at(g_, row, head)[c];
+        to(result.value, row, head)[c] = o;
+        dn.back()[size(c)] = g / denominator;
+        dn.back()[size(d_)] -= g * o / denominator;
+      }
+      pull_back(dn.back(), state, to(result.gradients[0], row, head));
+    }
+    std::fill(state.begin(), state.end(), 0);
+    for (std::int64_t row = end; row-- > begin;) {
+      add(at(q_, row, head), dn[size(row - begin)], state);
+      pull_back(with_one(row, head), state, to(result.gradients[1], row, head));
+      const std::vector<double> dv = read(at(k_, row, head), state);
+      std::copy_n(dv.begin(), d_, to(result.gradients[2], row, head));
+    }
+  }
+
+ private:
+  static std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
+  const double* at(const Tensor& x, std::int64_t row, std::int64_t head) const {
+    return x.data<double>() + (row * heads_ + head) * x.size(2);
+  }
+  double* to(const Tensor& x, std::int64_t row, std::int64_t head) const {
+    return write<double>(x, "test") + (row * heads_ + head) * x.size(2);
+  }
+  std::vector<double> with_one(std::int64_t row, std::int64_t head) const {
+    std::vector<double> result(at(v_, row, head), at(v_, row, head) + d_);
+    result.push_back(1);
+    return result;
+  }
+  void add(const double* features, const std::vector<double>& values, std::vector<double>& state) const {
+    for (std::int64_t i = 0; i < m_; ++i) {
+      for (std::int64_t c = 0; c <= d_; ++c) state[size(i * (d_ + 1) + c)] += features[i] * values[size(c)];
+    }
+  }
+  std::vector<double> read(const double* features, const std::vector<double>& state) const {
+    std::vector<double> result(size(d_ + 1));
+    for (std::int64_t i = 0; i < m_; ++i) {
+      for (std::int64_t c = 0; c <= d_; ++c) result[size(c)] += features[i] * state[size(i * (d_ + 1) + c)];
+    }
+    return result;
+  }
+  void pull_back(const std::vector<double>& values, const std::vector<double>& state, double* features) const {
+    for (std::int64_t i = 0; i < m_; ++i) {
+      features[i] = 0;
+      for (std::int64_t c = 0; c <= d_; ++c) features[i] += values[size(c)] * state[size(i * (d_ + 1) + c)];
+    }
+  }
+
+  std::int64_t heads_, m_, d_;
+  Tensor q_, k_, v_, g_;
+};
+
+/// What `evaluate` of causal attention should find.
+Evaluation by_recurrence(const std::vector<Tensor>& x, const Sequences& sequences) {
+  const auto same = [](const Tensor& of) { return zeros(of.shape(), DType::float64); };
+  Rng rng(3);  // as in `evaluate`
+  const Recurrence recurrence(x[0], x[1], x[2], uniform(x[2].shape(), -1, 1, rng, DType::float64));
+  const Evaluation result{same(x[2]), {same(x[0]), same(x[1]), same(x[2])}};
+  for (std::int64_t i = 0; i < sequences.count(); ++i) {
+    for (std::int64_t head = 0; head < x[0].size(1); ++head) {
+      recurrence.run(head, sequences.begin(i), sequences.end(i), result);
+    }
+  }
+  return result;
 }
 
 constexpr std::int64_t chunk = kernel_attention_chunk;
@@ -111,6 +195,74 @@ TEST_CASE("a feature map inside of attention gives what features given to it do"
       CHECK(distance(evaluate(inside, x32), exact) < 1e-5);
     }
   }
+}
+
+TEST_CASE("a long causal sequence of few heads, which several threads share, gives what a recurrence gives") {
+  struct Case {
+    std::vector<std::int64_t> lengths;
+    std::int64_t heads;
+  };
+  // Around the shortest that is cut, with three groups and more, between short ones, and two long ones.
+  const std::vector<Case> cases = {{{300}, 2},          {{4096}, 1},  {{4097}, 1},
+                                   {{20000}, 1},        {{12345}, 3}, {{700, 0, 13000, 3, 64, 0}, 1},
+                                   {{5000, 9000, 1}, 1}};
+  for (const auto& [lengths, heads] : cases) {
+    CAPTURE(lengths.front());
+    CAPTURE(heads);
+    const Sequences sequences = sequences_of(lengths);
+    const auto f = attention(sequences, sequences, {.causal = true});
+    const auto x64 = attention_inputs(sequences.rows(), sequences.rows(), DType::float64, heads);
+    const Evaluation exact = by_recurrence(x64, sequences);
+    if (sequences.rows() < 500) CHECK(distance(evaluate_definition(f, x64), exact) < 1e-12);
+    CHECK(distance(evaluate(f, x64), exact) < 1e-12);
+    CHECK(distance(evaluate(f, attention_inputs(sequences.rows(), sequences.rows(), DType::float32, heads)), exact) <
+          1e-5);
+  }
+}
+
+TEST_CASE("the gradient of one input alone is that of all in a long causal sequence") {
+  const Sequences sequences = sequences_of({13000});
+  const auto x = attention_inputs(13000, 13000, DType::float64, 1);
+  const Evaluation all = evaluate(attention(sequences, sequences, {.causal = true}), x);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto f = [&](const std::vector<Tensor>& one) {
+      std::vector<Tensor> inputs = x;
+      inputs[i] = one[0];
+      return attention(sequences, sequences, {.causal = true})(inputs);
+    };
+    const Evaluation alone = evaluate(f, {x[i]});
+    CHECK(distance(alone.value, all.value) == 0);
+    CHECK(distance(alone.gradients[0], all.gradients[i]) == 0);
+  }
+}
+
+TEST_CASE("a long causal sequence of one head is the work of several threads, with the same bits for any number") {
+  const Sequences sequences = sequences_of({10, 40000, 700});
+  const auto f = attention(sequences, sequences, {.causal = true});
+  const auto x = attention_inputs(sequences.rows(), sequences.rows(), DType::float32, 1);
+  const auto with_threads = [&](int count) {
+    const lintel_test::WithThreads threads(count);
+    f(x);
+    CHECK(threads_used_last() == count);
+    return evaluate(f, x);
+  };
+  const Evaluation alone = with_threads(1);
+  for (const int count : {2, 7}) CHECK(distance(with_threads(count), alone) == 0);
+}
+
+TEST_CASE("what is computed once more in a cut causal sequence is counted") {
+  const auto recomputed = [](const std::vector<std::int64_t>& lengths) {
+    const Sequences sequences = sequences_of(lengths);
+    const auto x = attention_inputs(sequences.rows(), sequences.rows(), DType::float32, 1);
+    Tape tape;
+    for (const Tensor& part : x) tape.watch(part);
+    attention(sequences, sequences, {.causal = true})(x);
+    return tape.records().back().recomputed_flops;
+  };
+  // Rows and chunks are the same. Only the one sequence is cut, at two borders; 4,096 rows are summed before each and
+  // behind each, with m·(d + 1) multiply-adds a row.
+  const double cut = recomputed({3 * 4096}), whole = recomputed(std::vector<std::int64_t>(3, 4096));
+  CHECK(cut - whole == 2 * 2 * 4096 * 2 * 5 * (3 + 1));
 }
 
 TEST_CASE("packed sequences, padded ones with lengths, and one sequence at a time give the same") {

@@ -544,8 +544,11 @@ class BenchGenerate(CommandTest):
                 self.assertEqual(found["state_bytes"], state_bytes)
                 self.assertGreater(found["tokens_per_s_first"], 0)
                 self.assertGreater(found["tokens_per_s_last"], 0)
-        self.assertEqual(result("--length", 2500, "--streams", 3, "--write-all")["state_bytes"], 3 * 2 * 2 * 8 * 9 * 4)
+        found = result("--length", 2500, "--streams", 3, "--write-all", "--rounds", 1)
+        self.assertEqual(found["state_bytes"], 3 * 2 * 2 * 8 * 9 * 4)
+        self.assertAlmostEqual(found["last_to_first"], found["tokens_per_s_last"] / found["tokens_per_s_first"], 2)
         self.assertIn("length is 999, at least 1000", self.error_of("bench", "generate", "--length", 999))
+        self.assertIn("rounds is 0, at least 1", self.error_of("bench", "generate", "--rounds", 0))
         self.assertIn("one of linear, glu", self.error_of("bench", "generate", "--attention", "exp"))
 
 

@@ -15,9 +15,10 @@ namespace lintel::tools {
 namespace {
 
 constexpr std::int64_t window = 1000;  // tokens of a measurement
+constexpr std::int64_t turn = 50;      // of them that are written before the other window goes on
 
 struct GenerateShape : Architecture {
-  std::int64_t length = 10000, streams = 1, threads = 0;
+  std::int64_t length = 10000, streams = 1, threads = 0, rounds = 5;
   bool write_all = false;
 
   GenerateShape() { positions = "none"; }
@@ -28,7 +29,8 @@ models::LanguageModel make_model(const GenerateShape& shape) {
   return make_language_model(shape, shape.length, rng);
 }
 
-/// Streams that are fed tokens one by one: the likeliest one of the logits, as a greedy writer does.
+/// Streams that are fed tokens one by one: the likeliest one of the logits, as a greedy writer does. A copy goes on
+/// from the same tokens.
 class Writer {
  public:
   explicit Writer(const GenerateShape& shape)
@@ -48,13 +50,14 @@ class Writer {
     take_likeliest(model_.prefill(pack(prompts), state_));
   }
 
-  /// The seconds that each of the next `count` tokens takes.
-  std::vector<double> write(std::int64_t count) {
-    std::vector<double> seconds;
-    for (std::int64_t i = 0; i < count; ++i) {
-      seconds.push_back(seconds_of([&] { take_likeliest(model_.step(tokens_, state_)); }));
-    }
-    return seconds;
+  /// Writes the next `count` tokens.
+  void write(std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) take_likeliest(model_.step(tokens_, state_));
+  }
+
+  /// The same, and appends the seconds that each of them takes.
+  void write(std::int64_t count, std::vector<double>& seconds) {
+    for (std::int64_t i = 0; i < count; ++i) seconds.push_back(seconds_of([&] { write(1); }));
   }
 
  private:
@@ -75,34 +78,47 @@ class Writer {
   Tensor tokens_;
 };
 
-/// Tokens of all streams in a second, from the median of a window.
-double speed_of(const std::vector<double>& seconds, std::int64_t streams) {
-  return static_cast<double>(streams) / median(seconds);
-}
-
 void check(const GenerateShape& shape) {
   if (shape.length < window) fail("bench: length is ", shape.length, ", at least ", window, " wanted");
   if (shape.streams < 1) fail("bench: streams is ", shape.streams, ", at least 1 wanted");
+  if (shape.rounds < 1) fail("bench: rounds is ", shape.rounds, ", at least 1 wanted");
 }
 
-/// The seconds of each token of the first window, which begins behind a hundred tokens that wake threads and fill
-/// caches, and of the last one. What lies between is read at once, unless all shall be written.
+/// The median seconds of a token of the first window and of the last one, in each round.
 struct Windows {
   std::vector<double> first, last;
+
+  /// How many times as fast the last window is; both of a round know the same noise of the machine.
+  double last_to_first() const {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < first.size(); ++i) ratios.push_back(first[i] / last[i]);
+    return median(ratios);
+  }
 };
 
+/// The first window begins behind a hundred tokens that wake threads and fill caches, the last one ends the text. What
+/// lies between their beginnings is read at once, unless all shall be written. Then both are written, a few tokens in
+/// turn, in each round from copies of what was remembered where they begin. Leaves `writer` at the end of the text.
 Windows measure(Writer& writer, const GenerateShape& shape) {
   const std::int64_t begin = std::min<std::int64_t>(100, shape.length - window);
-  const std::int64_t between = shape.length - window - (begin + window);
+  const std::int64_t between = shape.length - window - begin;
   writer.write(begin);
-  Windows windows;
-  windows.first = windows.last = writer.write(window);
+  const Writer at_first = writer;
   if (between > 0 && shape.write_all) writer.write(between);
   if (between > 0 && !shape.write_all) writer.prefill(between);
-  for (const double seconds : writer.write(window + std::min<std::int64_t>(0, between))) {
-    windows.last.push_back(seconds);
+  const Writer at_last = writer;
+  Windows windows;
+  for (std::int64_t round = 0; round < shape.rounds; ++round) {
+    std::vector<double> of_first, of_last;
+    Writer first = at_first;
+    writer = at_last;
+    for (std::int64_t token = 0; token < window; token += turn) {
+      first.write(turn, of_first);
+      writer.write(turn, of_last);
+    }
+    windows.first.push_back(median(of_first));
+    windows.last.push_back(median(of_last));
   }
-  windows.last.erase(windows.last.begin(), windows.last.end() - window);
   return windows;
 }
 
@@ -110,7 +126,10 @@ int run(const GenerateShape& shape) {
   check(shape);
   use_threads(shape.threads);
   Writer writer(shape);
-  const auto [first, last] = measure(writer, shape);
+  const Windows windows = measure(writer, shape);
+  const auto speed_of = [&](const std::vector<double>& seconds) {
+    return rounded(static_cast<double>(shape.streams) / median(seconds), 1);
+  };
   print_json({{"attention", shape.attention},
               {"kernel_layers", shape.kernel_layers},
               {"positions", shape.positions},
@@ -118,8 +137,10 @@ int run(const GenerateShape& shape) {
               {"streams", shape.streams},
               {"threads", threads()},
               {"isa", isa_name(active_isa())},
-              {"tokens_per_s_first", rounded(speed_of(first, shape.streams), 1)},
-              {"tokens_per_s_last", rounded(speed_of(last, shape.streams), 1)},
+              {"rounds", shape.rounds},
+              {"tokens_per_s_first", speed_of(windows.first)},
+              {"tokens_per_s_last", speed_of(windows.last)},
+              {"last_to_first", rounded(windows.last_to_first(), 3)},
               {"state_bytes", writer.state_bytes()},
               {"parameters", writer.parameters()},
               {"peak_rss_mib", train::peak_resident_bytes() >> 20}});
@@ -134,6 +155,8 @@ void add_bench_generate(CLI::App& bench, Action& action) {
   add_architecture_options(generate, *shape);
   generate.add_option("--length", shape->length, "tokens of the text, at least 1000")->capture_default_str();
   generate.add_option("--streams", shape->streams, "texts written at the same time")->capture_default_str();
+  generate.add_option("--rounds", shape->rounds, "times that the first and the last 1000 tokens are written, in turns")
+      ->capture_default_str();
   generate.add_flag("--write-all", shape->write_all, "write what lies between the windows too, instead of reading it");
   add_threads_option(generate, shape->threads);
   generate.callback([shape, &action] { action = [shape] { return run(*shape); }; });
