@@ -17,8 +17,10 @@ struct KernelAttentionConfig {
   std::string feature_map = "glu";  ///< one of `feature_map_kinds`
   int layers = 1;                   ///< of the feature map
   bool bias = false;                ///< in the feature map
-  double dropout = 0;               ///< on the input of every layer of the feature map
-  double epsilon = 1e-6;            ///< added to the normaliser φ(q)·Σφ(k)
+  /// On the input of every layer of the feature map, with masks of queries and of keys. The layers that
+  /// `kernel_attention` applies itself drop block by block there; no mask or dropped array is kept.
+  double dropout = 0;
+  double epsilon = 1e-6;  ///< added to the normaliser φ(q)·Σφ(k)
 };
 
 /// Attention in O(N²): weights exp(q·k / √head_dim).
