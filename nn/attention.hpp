@@ -19,8 +19,10 @@ struct KernelAttentionConfig {
   std::string feature_map = "glu";  ///< one of `feature_map_kinds`
   int layers = 1;                   ///< of the feature map
   bool bias = false;                ///< in the feature map
-  double dropout = 0;               ///< on the input of every layer of the feature map
-  double epsilon = 1e-6;            ///< added to the normaliser φ(q)·Σφ(k)
+  /// On the input of every layer of the feature map, with masks of queries and of keys. The layers that
+  /// `kernel_attention` applies itself drop block by block there; no mask or dropped array is kept.
+  double dropout = 0;
+  double epsilon = 1e-6;  ///< added to the normaliser φ(q)·Σφ(k)
   /// What keeps Σ (φ(q)·φ(k)) v in size: "sum" divides it by φ(q)·Σφ(k), the paper's; "sqrt_n" by the root of the
   /// number of keys (SimpleTRON, arXiv 2111.15588); "rmsnorm" puts an `RMSNorm` of each head behind that (Qin et al.,
   /// "The devil in linear Transformer", arXiv 2210.10340).

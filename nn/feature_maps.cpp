@@ -133,6 +133,12 @@ std::vector<FeatureMapLayer> FeatureMap::stack() const {
   return stack;
 }
 
+std::vector<DropoutMask> FeatureMap::masks(const std::optional<Training>& training) const {
+  std::vector<DropoutMask> masks;
+  for (std::size_t i = 0; i < layers.size(); ++i) masks.push_back(dropout.mask(child_of(training, i)));
+  return masks;
+}
+
 Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& training, FeatureRole role) const {
   const LayerScope scope("feature_map");
   Tensor features = x;

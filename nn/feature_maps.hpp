@@ -91,9 +91,12 @@ struct FeatureMap {
   /// "lowrank_glu", or several layers of a kind that is one.
   FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options = {});
 
-  /// The layers without their dropout, for `kernel_attention` to apply block by block; none for the kinds that are more
-  /// than such layers, whose features `kernel_attention` must be given.
+  /// The layers without their dropout, for `kernel_attention` to apply block by block, with `masks`; none for the kinds
+  /// that are more than such layers, whose features `kernel_attention` must be given.
   std::vector<FeatureMapLayer> stack() const;
+
+  /// What the call below drops of the input of each layer; rates of 0 outside of training.
+  std::vector<DropoutMask> masks(const std::optional<Training>& training) const;
 
   /// x (…, heads, head_dim), → features (…, heads, features(head_dim)). Only "favor" and "hedgehog" tell queries from
   /// keys.

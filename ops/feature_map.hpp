@@ -8,8 +8,11 @@
 // trainable feedforward kernel", arXiv 2211.04076.
 #pragma once
 
+#include <vector>
+
 #include <lintel/core/tensor.hpp>
 #include <lintel/ops/activation.hpp>
+#include <lintel/ops/dropout.hpp>
 
 namespace lintel {
 
@@ -21,6 +24,12 @@ struct FeatureMapLayer {
 
   /// The layer applied to x, by one of the functions below.
   Tensor operator()(const Tensor& x) const;
+};
+
+/// What an op that applies layers to queries and keys drops of the layers' inputs: a mask for each layer, or no mask at
+/// all. Each is that of `dropout` over all of an input (…, H, in).
+struct FeatureMapDropout {
+  std::vector<DropoutMask> queries = {}, keys = {};
 };
 
 /// f(W x + b), weight (H, out, in), bias (H, out).

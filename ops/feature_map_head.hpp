@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include <lintel/ops/dropout_mask.hpp>
 #include <lintel/ops/feature_map.hpp>
 #include <lintel/ops/kernel_table.hpp>
 #include <lintel/ops/products.hpp>
@@ -182,12 +184,25 @@ class HeadMap {
   std::vector<HeadLayer<T>> layers_;
 };
 
-/// φ of a block of at most so many rows, with all that its backward pass needs.
+/// Rows of one head of x (…, H, in), and the dropout of what each layer reads; no masks drop nothing.
+template <class T>
+struct MapInput {
+  Block<const T> x;
+  std::int64_t place;  // of the first row among the rows of all heads: token·H + head
+  std::span<const DropoutMask> masks;
+
+  bool drops(std::size_t layer) const { return !masks.empty() && masks[layer].rate > 0; }
+};
+
+/// φ of a block of at most so many rows, with all that its backward pass needs. A layer's input is dropped before it is
+/// read, and its cotangent once more by the same mask, which is a function of the place.
 template <class T>
 class MappedRows {
  public:
   MappedRows(const HeadMap<T>& map, std::int64_t most_rows)
-      : map_(map), gradient_(map.layers().empty() ? 0 : most_rows * map.layers().back().sizes().out) {
+      : map_(map),
+        most_rows_(most_rows),
+        gradient_(map.layers().empty() ? 0 : most_rows * map.layers().back().sizes().out) {
     for (const HeadLayer<T>& layer : map.layers()) {
       traces_.emplace_back(layer.sizes(), most_rows);
       values_.emplace_back(most_rows * layer.sizes().out);
@@ -195,11 +210,13 @@ class MappedRows {
   }
 
   /// φ(x), which stays until the next call.
-  Block<const T> forward(std::int64_t rows, Block<const T> x) {
-    x_ = x;
+  Block<const T> forward(std::int64_t rows, const MapInput<T>& input) {
+    input_ = input;
+    if (input.drops(0)) input_.x = dropped_input(rows);
+    Block<const T> x = input_.x;
     for (std::size_t i = 0; i < traces_.size(); ++i) {
-      const HeadLayer<T>& layer = map_.layers()[i];
-      layer.forward(rows, x, traces_[i], {values_[i], layer.sizes().out});
+      if (i > 0 && input_.drops(i)) drop(i, rows, x, value(i - 1));
+      map_.layers()[i].forward(rows, x, traces_[i], value(i));
       x = value(i);
     }
     return x;
@@ -215,12 +232,13 @@ class MappedRows {
   void backward(std::int64_t rows, const MapGradients<T>& d, Block<T> dx) const {
     Block<const T> g = gradient(dx);
     for (std::size_t i = traces_.size(); i-- > 0;) {
-      const Block<const T> input = i > 0 ? Block<const T>(value(i - 1)) : x_;
+      const Block<const T> input = i > 0 ? Block<const T>(value(i - 1)) : input_.x;
       // A layer's input is needed for its gradients until they are summed, so its cotangent has a place of its own.
       const std::int64_t in = map_.layers()[i].sizes().in;
       const Scratch<T> dinput(i > 0 ? rows * in : 0);
       const Block<T> target = i > 0 ? Block<T>{dinput, in} : dx;
       map_.layers()[i].backward(rows, input, g, traces_[i], d.empty() ? nullptr : &d[i], target);
+      if (target.first && input_.drops(i)) drop(i, rows, target, target);
       if (i == 0) break;
       std::copy_n(static_cast<const T*>(dinput), rows * in, static_cast<T*>(values_[i - 1]));
       g = value(i - 1);
@@ -230,11 +248,27 @@ class MappedRows {
  private:
   Block<T> value(std::size_t layer) const { return {values_[layer], map_.layers()[layer].sizes().out}; }
 
+  /// What is left of x for the first layer, in a place of its own.
+  Block<const T> dropped_input(std::int64_t rows) {
+    const std::int64_t in = map_.layers()[0].sizes().in;
+    if (!dropped_) dropped_.emplace(most_rows_ * in);
+    drop(0, rows, input_.x, {*dropped_, in});
+    return {*dropped_, in};
+  }
+
+  /// What is left of an input of a layer, or of its cotangent. `to` may be x.
+  void drop(std::size_t layer, std::int64_t rows, Block<const T> x, Block<T> to) const {
+    const LayerSizes& s = map_.layers()[layer].sizes();
+    apply_dropout_to_rows<T>(input_.masks[layer], rows, s.in, x, to, input_.place * s.in, s.heads * s.in);
+  }
+
   const HeadMap<T>& map_;
+  std::int64_t most_rows_;
   std::vector<LayerTrace<T>> traces_;
   std::vector<Scratch<T>> values_;
   Scratch<T> gradient_;
-  Block<const T> x_{};
+  std::optional<Scratch<T>> dropped_;
+  MapInput<T> input_{};
 };
 
 /// All heads of a stack of layers.

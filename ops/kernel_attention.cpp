@@ -6,6 +6,7 @@
 #include <lintel/core/parallel.hpp>
 #include <lintel/ops/attention_inputs.hpp>
 #include <lintel/ops/checks.hpp>
+#include <lintel/ops/dropout_mask.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/kernel_attention_head.hpp>
@@ -59,10 +60,20 @@ std::int64_t sequences_longer_than(std::int64_t length, const Sequences& sequenc
   return count;
 }
 
+void check_masks(const std::vector<DropoutMask>& masks, std::size_t layers, const char* of) {
+  if (!masks.empty() && masks.size() != layers) {
+    fail(op, ": dropout has ", masks.size(), " masks for ", of, ", the map ", layers,
+         " layers; one for each wanted, or none");
+  }
+  for (const DropoutMask& mask : masks) check_dropout_rate(op, mask.rate);
+}
+
 Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries, const Sequences& keys,
              const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map) {
   const AttentionSizes sizes = check_attention(op, q, k, v, queries, keys, options.causal);
   if (!(options.epsilon > 0)) fail(op, ": epsilon is ", options.epsilon, ", a positive number wanted");
+  check_masks(options.dropout.queries, map.size(), "queries");
+  check_masks(options.dropout.keys, map.size(), "keys");
   Shape shape = q.shape();
   for (const FeatureMapLayer& layer : map) {
     feature_map_detail::check_layer(op, layer, shape, q.dtype());
@@ -194,11 +205,17 @@ struct Inputs {
   const T *q, *k, *v;
 
   HeadKeys<T> keys(const Call& call, std::int64_t row, std::int64_t head) const {
-    return {call.sizes.head_of(k, row, head, call.sizes.features),
+    return {map_input(call, k, call.options.dropout.keys, row, head),
             call.sizes.head_of(v, row, head, call.sizes.head_dim)};
   }
-  Block<const T> queries(const Call& call, std::int64_t row, std::int64_t head) const {
-    return call.sizes.head_of(q, row, head, call.sizes.features);
+  MapInput<T> queries(const Call& call, std::int64_t row, std::int64_t head) const {
+    return map_input(call, q, call.options.dropout.queries, row, head);
+  }
+
+ private:
+  static MapInput<T> map_input(const Call& call, const T* x, const std::vector<DropoutMask>& masks, std::int64_t row,
+                               std::int64_t head) {
+    return {call.sizes.head_of(x, row, head, call.sizes.features), row * call.sizes.heads + head, masks};
   }
 };
 
@@ -629,13 +646,22 @@ Tensor divisor(const Kept& kept, const Tensor& weights) {
   return sqrt(reshape(seen, {queries, 1}));
 }
 
+/// φ(x), with the input of each layer dropped.
+Tensor features_definition(const std::vector<FeatureMapLayer>& map, const std::vector<DropoutMask>& masks,
+                           const Tensor& x) {
+  Tensor phi = x;
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    if (!masks.empty()) phi = dropout(phi, masks[i].rate, masks[i].key);
+    phi = feature_map_detail::layer_definition(map[i], phi);
+  }
+  return phi;
+}
+
 /// The quadratic form, weights (H, n, l) = φ(q) φ(k)ᵀ.
 Tensor definition(const Kept& kept, const std::vector<Tensor>& inputs) {
-  Tensor phi_q = inputs[0], phi_k = inputs[1];
-  for (const FeatureMapLayer& layer : layers_from(kept.activations, [&](std::size_t i) { return inputs[i]; })) {
-    phi_q = feature_map_detail::layer_definition(layer, phi_q);
-    phi_k = feature_map_detail::layer_definition(layer, phi_k);
-  }
+  const auto map = layers_from(kept.activations, [&](std::size_t i) { return inputs[i]; });
+  const Tensor phi_q = features_definition(map, kept.options.dropout.queries, inputs[0]);
+  const Tensor phi_k = features_definition(map, kept.options.dropout.keys, inputs[1]);
   auto attend = [&](const Tensor& q, const Tensor& k, const Tensor& value) {
     Tensor weights = matmul(q, k, {.transpose_b = true});
     if (kept.options.causal) weights = weights * causal_mask(q.size(1), 1, 0, q.dtype());

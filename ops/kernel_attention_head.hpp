@@ -20,6 +20,7 @@ namespace lintel::kernel_attention_detail {
 
 using feature_map_detail::HeadMap;
 using feature_map_detail::MapGradients;
+using feature_map_detail::MapInput;
 using feature_map_detail::MappedRows;
 
 constexpr std::int64_t chunk = kernel_attention_chunk;
@@ -113,14 +114,15 @@ class OwnState {
 /// Queries of one head, and where o and D of each go.
 template <class T>
 struct HeadQueries {
-  Block<const T> q;
+  MapInput<T> q;
   Block<T> o;
   T* denominators;
 };
 
 template <class T>
 struct HeadKeys {
-  Block<const T> k, v;
+  MapInput<T> k;
+  Block<const T> v;
 };
 
 // ---- Forward ----
@@ -212,7 +214,8 @@ struct HeadGradients {
 /// Queries of one head, what the forward pass gave for them, and the cotangent g of o.
 template <class T>
 struct HeadAnswers {
-  Block<const T> q, o, g;
+  MapInput<T> q;
+  Block<const T> o, g;
   const T* denominators;
 };
 

@@ -123,6 +123,9 @@ struct Kernels {
   void (*scaled_difference)(const T* a, const T* b, T factor, T* target, std::int64_t count);
   void (*dropout)(const T* x, T* y, std::int64_t first, std::int64_t count, std::uint64_t key, std::uint32_t threshold,
                   T scale);
+  void (*dropout_rows)(const T* x, std::int64_t x_stride, T* y, std::int64_t y_stride, std::int64_t first,
+                       std::int64_t apart, std::int64_t rows, std::int64_t columns, std::uint64_t key,
+                       std::uint32_t threshold, T scale);
 
   void (*sgd_update)(const T* g, T* w, T* b, std::int64_t count, const SgdFactors<T>& by);
   void (*adamw_update)(const T* g, T* w, T* m, T* v, std::int64_t count, const AdamWFactors<T>& by);

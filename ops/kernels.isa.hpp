@@ -63,6 +63,7 @@ void fill_fused(Kernels<T>& table) {
   table.squared_distance = squared_distance<T>;
   table.scaled_difference = scaled_difference<T>;
   table.dropout = dropout<T>;
+  table.dropout_rows = dropout_rows<T>;
   table.sgd_update = sgd_update<T>;
   table.adamw_update = adamw_update<T>;
   table.sum_of_squares = sum_of_squares<T>;

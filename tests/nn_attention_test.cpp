@@ -249,15 +249,23 @@ TEST_CASE("heads that share keys see what heads with copies of these keys see") 
 
 TEST_CASE("queries and keys get dropout masks of their own") {
   Rng rng(1);
-  const nn::KernelAttention attention(8, 2, rng, {.feature_map = "linear", .dropout = 0.5});
-  const Tensor x = normal({4, 8}, 0, 1, rng);
-  const Sequences sequences = sequences_of({0, 4});
-  const nn::Training training{1, 1};
-  auto heads_of = [&](const nn::Linear& projection) { return reshape(projection(x), {4, 2, 4}); };
-  const Tensor queries = attention.feature_map(heads_of(attention.q), training.child(0));
-  const Tensor keys = attention.feature_map(heads_of(attention.k), training.child(1));
-  const Tensor found = kernel_attention(queries, keys, heads_of(attention.v), sequences, sequences);
-  CHECK(same_bits(attention(x, sequences, false, training), attention.o(reshape(found, {4, 8}))));
+  for (const nn::KernelAttentionConfig& config :
+       std::vector<nn::KernelAttentionConfig>{{.feature_map = "glu", .dropout = 0.5},
+                                              {.feature_map = "lowrank_glu", .layers = 3, .dropout = 0.5},
+                                              {.feature_map = "hedgehog", .dropout = 0.5}}) {
+    const auto attention = in_float64(nn::KernelAttention(8, 2, rng, config));
+    randomise(attention, rng);
+    const Tensor x = normal({4, 8}, 0, 1, rng, DType::float64);
+    const Sequences sequences = sequences_of({0, 4});
+    const nn::Training training{1, 1};
+    auto heads_of = [&](const nn::Linear& projection) { return reshape(projection(x), {4, 2, 4}); };
+    const Tensor queries = attention.feature_map(heads_of(attention.q), training.child(0));
+    const Tensor keys = attention.feature_map(heads_of(attention.k), training.child(1), nn::FeatureRole::key);
+    const Tensor found = kernel_attention(queries, keys, heads_of(attention.v), sequences, sequences);
+    const Tensor result = attention(x, sequences, false, training);
+    CHECK(largest_difference(result, attention.o(reshape(found, {4, 8}))) < 1e-12);
+    CHECK(largest_difference(result, attention(x, sequences)) > 1e-3);
+  }
 }
 
 TEST_CASE("a block adds what attention and the feedforward network find, each with masks of its own") {

@@ -32,6 +32,15 @@ std::vector<FeatureMapLayer> layers_of(const Tensors& x) {
           {FeatureActivation::softplus, x[7], {}, x[8], {}, x[9]}};
 }
 
+/// φ as a whole array, with the inputs of its layers dropped: ops whose own rows prove them.
+Tensor features_by_layers(const std::vector<FeatureMapLayer>& map, const std::vector<DropoutMask>& masks, Tensor x) {
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    if (!masks.empty()) x = dropout(x, masks[i].rate, masks[i].key);
+    x = map[i](x);
+  }
+  return x;
+}
+
 OpRow mapped_row(const char* variant, const Sequences& sequences, const KernelAttentionOptions& options,
                  std::vector<Sample> samples) {
   return {.op = "kernel_attention",
@@ -44,11 +53,8 @@ OpRow mapped_row(const char* variant, const Sequences& sequences, const KernelAt
           .fused = true,
           .reference =
               [=](const Tensors& x) {
-                Tensor q = x[0], k = x[1];
-                for (const FeatureMapLayer& layer : layers_of(x)) {
-                  q = layer(q);  // a row of its own proves it
-                  k = layer(k);
-                }
+                const Tensor q = features_by_layers(layers_of(x), options.dropout.queries, x[0]);
+                const Tensor k = features_by_layers(layers_of(x), options.dropout.keys, x[1]);
                 return attention_by_loops(
                     q, k, x[2], sequences, sequences, options.causal, options.epsilon,
                     [](double product) { return product; }, options.normaliser == KernelNormaliser::sqrt_n);
@@ -65,7 +71,7 @@ Sample mapped_sample(std::int64_t rows, std::int64_t heads, std::int64_t in, std
           normal_input({heads, features, rank}), normal_input({heads, rank, inner})};
 }
 
-/// For rows with padding, or with keys that no query sees: what stands there may hold anything.
+/// For rows with padding, with keys that no query sees, or with dropout: what stands there may hold anything.
 OpRow with_unseen_inputs(OpRow row) {
   row.nan_may_vanish = {0, 1, 2};
   return row;
@@ -96,6 +102,15 @@ std::vector<ErrorCase> attention_errors() {
            }},
           {"kernel_attention: epsilon is 0, a positive number wanted",
            [] { kernel_attention(q, q, v, five, five, {.epsilon = 0}); }},
+          {"kernel_attention: rate is 1, a number in [0, 1) wanted",
+           [] {
+             const FeatureMapLayer layer{FeatureActivation::none, zeros({2, 4, 3}), {}, {}, {}, {}};
+             kernel_attention(q, q, v, five, five, {.dropout = {{{1, 7}}, {}}}, {layer});
+           }},
+          {"kernel_attention: dropout has 1 masks for keys, the map 0 layers; one for each wanted, or none",
+           [] {
+             kernel_attention(q, q, v, five, five, {.dropout = {{}, {{0.5, 7}}}});
+           }},
           {"kernel_attention: weight has shape (2, 4, 5), (2, 4, 3) wanted for x (5, 2, 3)",
            [] {
              kernel_attention(q, q, v, five, five, {}, {{FeatureActivation::none, zeros({2, 4, 5}), {}, {}, {}, {}}});
@@ -133,6 +148,12 @@ std::vector<OpRow> rows_of_kernel_attention() {
   OpRow mapped_long_causal = mapped_row("mapped, a long sequence of one head, causal", long_one, {.causal = true}, {});
   mapped_long_causal.large = mapped_sample(long_one.rows(), 1, 3, 4);
   mapped_long_causal.float32_tolerance = {1e-3, 1e-3};  // sums of 29,000 terms
+  const FeatureMapDropout drop{{{0.25, 7}, {0.5, 8}}, {{0.4, 9}, {0.1, 10}}};
+  OpRow dropped_large = mapped_row("dropout, many sequences", many, {.dropout = drop}, {});
+  OpRow dropped_large_causal =
+      mapped_row("dropout, many sequences, causal", many, {.causal = true, .dropout = drop}, {});
+  dropped_large.large = dropped_large_causal.large = mapped_large.large;
+  dropped_large.float32_tolerance = dropped_large_causal.float32_tolerance = mapped_large.float32_tolerance;
   return {
       plain,
       attention_row("causal", packed, packed, {.causal = true}, {small}),
@@ -154,7 +175,12 @@ std::vector<OpRow> rows_of_kernel_attention() {
       with_unseen_inputs(attention_row("divided by the root, cross", packed, sequences_of({2, 3, 0}), root,
                                        {{features({4, 1, 3}), features({5, 1, 3}), features({5, 1, 2})}})),
       large_root_row,
-      mapped_long_causal};
+      mapped_long_causal,
+      with_unseen_inputs(mapped_row("dropout", packed, {.dropout = drop}, {mapped_sample(4, 2, 3, 4)})),
+      with_unseen_inputs(
+          mapped_row("dropout, causal", packed, {.causal = true, .dropout = drop}, {mapped_sample(4, 2, 3, 4)})),
+      dropped_large,
+      dropped_large_causal};
 }
 
 }  // namespace lintel::op_table
