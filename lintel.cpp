@@ -48,6 +48,7 @@
 #include "ops/gemm.cpp"
 #include "ops/index.cpp"
 #include "ops/kernel_attention.cpp"
+#include "ops/kernel_attention_call.cpp"
 #include "ops/kernel_table.cpp"
 #include "ops/layer_norm.cpp"
 #include "ops/linear.cpp"

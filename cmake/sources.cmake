@@ -113,6 +113,7 @@ lintel_room(ops
     gemm_pack.kernel.hpp
     gemm_pairs.kernel.hpp
     kernel_attention.kernel.hpp
+    kernel_attention_call.hpp
     kernel_attention_head.hpp
     kernel_table.hpp
     kernels.isa.hpp
@@ -144,6 +145,7 @@ lintel_room(ops
     gemm.cpp
     index.cpp
     kernel_attention.cpp
+    kernel_attention_call.cpp
     kernel_table.cpp
     layer_norm.cpp
     linear.cpp

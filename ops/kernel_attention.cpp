@@ -4,16 +4,13 @@
 
 #include <lintel/autograd/tape.hpp>
 #include <lintel/core/parallel.hpp>
-#include <lintel/ops/attention_inputs.hpp>
 #include <lintel/ops/checks.hpp>
-#include <lintel/ops/dropout_mask.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/kernel_attention.hpp>
-#include <lintel/ops/kernel_attention_head.hpp>
+#include <lintel/ops/kernel_attention_call.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/reduce.hpp>
 #include <lintel/ops/row_blocks.hpp>
-#include <lintel/ops/sequence_pieces.hpp>
 #include <lintel/ops/shape_ops.hpp>
 
 namespace lintel {
@@ -21,158 +18,6 @@ namespace kernel_attention_detail {
 
 using feature_map_detail::head_gradients;
 using feature_map_detail::head_maps;
-
-constexpr const char* op = "kernel_attention";
-/// Groups of pieces, or of sequences, that a head's work is cut into: each has its own sums of the map's gradients.
-constexpr std::int64_t most_groups = 16;
-/// Rows of a piece of a long sequence, and of a group of the causal form at least.
-constexpr std::int64_t long_piece = 16 * row_block;
-
-/// Shapes and options of one call. `sizes.features` are those of q and k, `features` those of φ.
-struct Call {
-  AttentionSizes sizes;
-  Sequences queries, keys;
-  KernelAttentionOptions options;
-  std::vector<FeatureMapLayer> map;
-  std::int64_t features;
-  /// Whether groups of the causal form end inside of sequences, which costs sums at their borders.
-  bool cuts_causal;
-  SequencePieces query_pieces, key_pieces;
-
-  Normaliser normaliser() const { return Normaliser(options); }
-  std::int64_t state_size() const { return features * (sizes.head_dim + 1); }
-  /// The states that are kept: one for each piece when causal, else one for each sequence.
-  std::int64_t states() const { return options.causal ? query_pieces.count() : queries.count(); }
-
-  /// Operations of one row of one head, forward.
-  double cost() const {
-    double cost = static_cast<double>((features + 1) * (sizes.head_dim + 1)) / 8;
-    cost += static_cast<double>(features + sizes.head_dim) / 2;
-    if (options.causal) cost += static_cast<double>(chunk * (features + sizes.head_dim)) / 8;
-    for (const FeatureMapLayer& layer : map) cost += feature_map_detail::sizes_of(layer).cost();
-    return cost;
-  }
-};
-
-std::int64_t sequences_longer_than(std::int64_t length, const Sequences& sequences) {
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < sequences.count(); ++i) count += sequences.length(i) > length ? 1 : 0;
-  return count;
-}
-
-void check_masks(const std::vector<DropoutMask>& masks, std::size_t layers, const char* of) {
-  if (!masks.empty() && masks.size() != layers) {
-    fail(op, ": dropout has ", masks.size(), " masks for ", of, ", the map ", layers,
-         " layers; one for each wanted, or none");
-  }
-  for (const DropoutMask& mask : masks) check_dropout_rate(op, mask.rate);
-}
-
-Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries, const Sequences& keys,
-             const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map) {
-  const AttentionSizes sizes = check_attention(op, q, k, v, queries, keys, options.causal);
-  if (!(options.epsilon > 0)) fail(op, ": epsilon is ", options.epsilon, ", a positive number wanted");
-  check_masks(options.dropout.queries, map.size(), "queries");
-  check_masks(options.dropout.keys, map.size(), "keys");
-  Shape shape = q.shape();
-  for (const FeatureMapLayer& layer : map) {
-    feature_map_detail::check_layer(op, layer, shape, q.dtype());
-    shape = shape.with(-1, layer.weight.size(1));
-  }
-  // A long sequence is cut where there are too few heads and sequences to give every thread of a larger machine work.
-  const bool few = queries.count() * sizes.heads < most_groups;
-  const std::int64_t longest = options.causal ? causal_block
-                               : few          ? long_piece
-                                              : std::max<std::int64_t>({1, queries.longest(), keys.longest()});
-  // When causal, the sums at borders are a fifth more work: worth it for a few heads that would leave most threads
-  // idle.
-  constexpr std::int64_t fewest_causal_tasks = 4;
-  const std::int64_t long_tasks = sequences_longer_than(long_piece, queries) * sizes.heads;
-  const bool cuts_causal = options.causal && long_tasks > 0 && long_tasks < fewest_causal_tasks;
-  const std::int64_t features = shape[shape.rank() - 1];
-  return {sizes, queries, keys, options, map, features, cuts_causal, {queries, longest}, {keys, longest}};
-}
-
-/// Of the products of φ.
-double flops_of_features(const Call& call, std::int64_t rows) {
-  double flops = 0;
-  for (const FeatureMapLayer& layer : call.map) {
-    flops += product_flops(rows, call.sizes.heads, feature_map_detail::sizes_of(layer).multiply_adds());
-  }
-  return flops;
-}
-
-/// Of products over the weights within the chunks of the causal form, of `depth` multiply-adds each.
-double flops_within_chunks(const Call& call, std::int64_t depth) {
-  double flops = 0;
-  for (std::int64_t i = 0; call.options.causal && i < call.queries.count(); ++i) {
-    for (std::int64_t begin = 0; begin < call.queries.length(i); begin += chunk) {
-      const std::int64_t rows = std::min(chunk, call.queries.length(i) - begin);
-      flops += product_flops(rows * (rows + 1) / 2, call.sizes.heads, depth);
-    }
-  }
-  return flops;
-}
-
-/// Of S' or of its read-out.
-double flops_of_states(const Call& call, std::int64_t rows) {
-  return product_flops(rows, call.sizes.heads * call.features, call.sizes.head_dim + 1);
-}
-
-/// The products of φ, of S' and its read-out, and for causal attention of the triangle of weights within each chunk.
-double flops_of(const Call& call) {
-  const AttentionSizes& s = call.sizes;
-  const std::int64_t rows = s.query_rows + s.key_rows;
-  return flops_of_features(call, rows) + flops_of_states(call, rows) +
-         flops_within_chunks(call, call.features + s.head_dim + 1);
-}
-
-/// Whether groups are of whole sequences.
-bool groups_sequences(const Call& call) { return call.options.causal && !call.cuts_causal; }
-
-/// Into how many groups of consecutive pieces, or of whole sequences, each head's work is cut. Few rows are not worth
-/// many sums.
-std::int64_t group_count(const Call& call, const SequencePieces& pieces) {
-  const std::int64_t most = groups_sequences(call) ? call.queries.count() : pieces.count();
-  const std::int64_t fewest_rows = call.cuts_causal ? long_piece : row_block;
-  return std::min({most, most_groups, (pieces.rows() + fewest_rows - 1) / fewest_rows});
-}
-
-PieceGroups groups_of(const Call& call, const SequencePieces& pieces) {
-  const std::int64_t count = group_count(call, pieces);
-  std::vector<std::int64_t> first;
-  for (std::int64_t i = 0; i < count; ++i) {
-    first.push_back(groups_sequences(call) ? pieces.first(call.queries.count() * i / count)
-                                           : pieces.count() * i / count);
-  }
-  first.push_back(pieces.count());
-  return {pieces, std::move(first)};
-}
-
-/// Of φ and S' of the keys before each border that a causal sequence crosses, and of φ and R of the queries behind it.
-double flops_at_borders(const Call& call) {
-  if (!call.cuts_causal) return 0;
-  const SequencePieces& pieces = call.query_pieces;
-  const PieceGroups groups = groups_of(call, pieces);
-  std::int64_t rows = 0;
-  for (std::int64_t border = 0; border < groups.count(); ++border) {
-    for (const PieceGroups::Range& range : {groups.before(border), groups.behind(border)}) {
-      for (std::int64_t i = range.first; i < range.last; ++i) rows += pieces[i].size();
-    }
-  }
-  return flops_of_features(call, rows) + flops_of_states(call, rows);
-}
-
-/// What is done again: by the backward pass φ, and when causal the states before all chunks of a piece but its first,
-/// and the weights within chunks; by both passes the sums at borders.
-double recomputed_flops_of(const Call& call) {
-  double flops = flops_of_features(call, call.sizes.query_rows + call.sizes.key_rows) +
-                 flops_within_chunks(call, call.features) + flops_at_borders(call);
-  for (std::int64_t i = 0; call.options.causal && i < call.query_pieces.count(); ++i) {
-    flops += flops_of_states(call, (call.query_pieces[i].size() - 1) / chunk * chunk);
-  }
-  return flops;
-}
 
 using RowBlock = SequencePieces::RowBlock;
 
