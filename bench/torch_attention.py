@@ -6,14 +6,11 @@ same formulas as in `torch_step.py`. Prints one JSON object: ms_median, ms_min, 
 """
 import argparse
 import json
-import resource
-import statistics
-import time
 
 import torch
 from torch.nn import functional
 
-from torch_step import FeatureMap, causal_kernel_attention, kernel_attention
+from torch_step import FeatureMap, causal_kernel_attention, kernel_attention, measured
 
 
 def main():
@@ -50,15 +47,7 @@ def main():
         if not o.forward_only:
             torch.autograd.grad(found, parameters, upstream)
 
-    milliseconds = []
-    for index in range(o.repetitions + 2):
-        begin = time.perf_counter()
-        step()
-        if index >= 2:
-            milliseconds.append(1e3 * (time.perf_counter() - begin))
-    print(json.dumps({
-        "ms_median": round(statistics.median(milliseconds), 3), "ms_min": round(min(milliseconds), 3),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, "torch": torch.__version__}))
+    print(json.dumps(measured(step, o.repetitions)))
 
 
 if __name__ == "__main__":

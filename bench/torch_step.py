@@ -117,6 +117,18 @@ def vector_classifier(o):
                          nn.Linear(o.hidden, 4))
 
 
+def measured(step, repetitions):
+    """What both scripts tell of repetitions of `step`, after two more."""
+    milliseconds = []
+    for index in range(repetitions + 2):
+        begin = time.perf_counter()
+        step()
+        if index >= 2:
+            milliseconds.append(1e3 * (time.perf_counter() - begin))
+    return {"ms_median": round(statistics.median(milliseconds), 3), "ms_min": round(min(milliseconds), 3),
+            "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, "torch": torch.__version__}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", choices=["classify", "lm", "mlp"], default="classify")
@@ -147,16 +159,7 @@ def main():
             loss.backward()
             optimiser.step()
 
-    milliseconds = []
-    for index in range(o.steps + 2):
-        begin = time.perf_counter()
-        step()
-        if index >= 2:
-            milliseconds.append(1e3 * (time.perf_counter() - begin))
-    print(json.dumps({
-        "ms_median": round(statistics.median(milliseconds), 3), "ms_min": round(min(milliseconds), 3),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-        "parameters": sum(p.numel() for p in model.parameters()), "torch": torch.__version__}))
+    print(json.dumps({**measured(step, o.steps), "parameters": sum(p.numel() for p in model.parameters())}))
 
 
 if __name__ == "__main__":

@@ -60,9 +60,11 @@ Tensor repeat_heads(const Tensor& x, std::int64_t heads) {
   return reshape(repeated, x.shape().with(-2, heads));
 }
 
-/// Queries (…, heads, head_dim), keys and values (…, kv_heads, head_dim).
+/// Queries (…, heads, head_dim), keys and values (…, kv_heads, head_dim), and what a state remembers of convolutions
+/// once it has read them.
 struct Projected {
   Tensor queries, keys, values;
+  std::optional<ConvolutionTails> convolution = std::nullopt;
 };
 
 void refuse_tapes(const std::vector<Tensor>& read) {
@@ -81,31 +83,41 @@ Tensor normed_keys(const SomeAttention& attention, const Tensor& keys) {
 }
 
 /// Queries, keys and values before they are split into heads, convolved: behind what `state` has read, unless null.
-void convolve(const ShortConvolutions& convolution, const Sequences& sequences, AttentionState* state,
-              std::vector<Tensor>& projected) {
+/// The tails that such a state then has.
+std::optional<ConvolutionTails> convolve(const ShortConvolutions& convolution, const Sequences& sequences,
+                                         const AttentionState* state, std::vector<Tensor>& projected) {
   const Tensor* const weights[] = {&convolution.q, &convolution.k, &convolution.v};
   if (!state) {
     for (std::size_t i = 0; i < 3; ++i) projected[i] = short_convolution(projected[i], *weights[i], sequences);
-    return;
+    return std::nullopt;
   }
   if (!state->convolution) fail("attention: the state is one of an attention without convolution");
-  Tensor* const tails[] = {&state->convolution->q, &state->convolution->k, &state->convolution->v};
   refuse_tapes(projected);
+  ConvolutionTails tails = *state->convolution;
+  Tensor* const tail_of[] = {&tails.q, &tails.k, &tails.v};
   for (std::size_t i = 0; i < 3; ++i) {
-    projected[i] = continue_convolution(projected[i], *weights[i], sequences, *tails[i]);
+    auto [result, tail] = continue_convolution(projected[i], *weights[i], sequences, *tail_of[i]);
+    projected[i] = result;
+    *tail_of[i] = tail;
   }
+  return tails;
 }
 
 /// What `attention`, of either kind, projects x to: the tokens behind those that `state` has read, unless null.
 template <class SomeAttention>
-Projected project(const SomeAttention& attention, const Tensor& x, const Sequences& sequences, AttentionState* state) {
+Projected project(const SomeAttention& attention, const Tensor& x, const Sequences& sequences,
+                  const AttentionState* state) {
   std::vector<Projection> layers;
   for (const Linear* layer : {&attention.q, &attention.k, &attention.v}) layers.push_back({layer->weight, layer->bias});
   std::vector<Tensor> projected = projections(x, layers);
-  if (attention.convolution) convolve(*attention.convolution, sequences, state, projected);
+  std::optional<ConvolutionTails> tails;
+  if (state && state->convolution && !attention.convolution) {
+    fail("attention: the state is one of an attention with convolution");
+  }
+  if (attention.convolution) tails = convolve(*attention.convolution, sequences, state, projected);
   Projected result{normed_queries(attention, split_heads(projected[0], attention.heads)),
                    normed_keys(attention, split_heads(projected[1], attention.kv_heads)),
-                   split_heads(projected[2], attention.kv_heads)};
+                   split_heads(projected[2], attention.kv_heads), std::move(tails)};
   if (attention.rotary_base > 0) {
     const Tensor positions = positions_of_rows(state ? state->lengths : Tensor(), sequences);
     result.queries = rotary(result.queries, positions, {.base = attention.rotary_base});
@@ -251,7 +263,7 @@ Tensor KernelAttention::attend(const Tensor& queries, const Tensor& keys, const 
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                    const std::optional<Training>& training) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, nullptr);
+  const auto [queries, keys, values, _] = attention_detail::project(*this, x, sequences, nullptr);
   return join_heads(attend(queries, keys, values, sequences, sequences, causal, training), x.shape());
 }
 
@@ -281,7 +293,7 @@ AttentionState KernelAttention::empty_state(std::int64_t streams) const {
 Tensor KernelAttention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
   const Tensor rows = attention_detail::checked_rows(x, sequences, state, q.weight.size(-1));
   auto& memory = attention_detail::memory_of<KernelMemory>(state);
-  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, &state);
+  const auto [queries, keys, values, tails] = attention_detail::project(*this, rows, sequences, &state);
   const Tensor phi_q = feature_map(queries);
   const Tensor phi_k = feature_map(attention_detail::repeat_heads(keys, heads), std::nullopt, FeatureRole::key);
   const Tensor repeated_values = attention_detail::repeat_heads(values, heads);
@@ -295,6 +307,7 @@ Tensor KernelAttention::read(const Tensor& x, const Sequences& sequences, Attent
           ? kernel_attention_step(phi_q, phi_k, repeated_values, lengths, options(true), sums)
           : kernel_attention_prefill(phi_q, phi_k, repeated_values, sequences, lengths, options(true), sums);
   count_read(state, sequences);
+  state.convolution = tails;
   return join_heads(found, x.shape());
 }
 
@@ -345,7 +358,7 @@ SoftmaxAttention::SoftmaxAttention(std::int64_t hidden, std::int64_t head_count,
 Tensor SoftmaxAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,
                                     const std::optional<Training>&) const {
   attention_detail::check_input(x, q.weight.size(-1));
-  const auto [queries, keys, values] = attention_detail::project(*this, x, sequences, nullptr);
+  const auto [queries, keys, values, _] = attention_detail::project(*this, x, sequences, nullptr);
   const Tensor found =
       softmax_attention(queries, attention_detail::repeat_heads(keys, heads),
                         attention_detail::repeat_heads(values, heads), sequences, sequences, {.causal = causal});
@@ -362,7 +375,7 @@ AttentionState SoftmaxAttention::empty_state(std::int64_t streams) const {
 Tensor SoftmaxAttention::read(const Tensor& x, const Sequences& sequences, AttentionState& state) const {
   const Tensor rows = attention_detail::checked_rows(x, sequences, state, q.weight.size(-1));
   auto& memory = attention_detail::memory_of<SoftmaxMemory>(state);
-  const auto [queries, keys, values] = attention_detail::project(*this, rows, sequences, &state);
+  const auto [queries, keys, values, tails] = attention_detail::project(*this, rows, sequences, &state);
   attention_detail::refuse_tapes({queries, keys, values});
   make_room(memory, longest_after(state, sequences));
   const KeyValueCache cache{memory.keys, memory.values};
@@ -370,6 +383,7 @@ Tensor SoftmaxAttention::read(const Tensor& x, const Sequences& sequences, Atten
   append_to_cache(keys, values, sequences, lengths, cache);
   const Tensor found = softmax_attention_cached(queries, sequences, lengths, cache);
   count_read(state, sequences);
+  state.convolution = tails;
   return o(reshape(found, x.shape()));
 }
 
@@ -434,7 +448,7 @@ QueriesAndKeys Attention::queries_and_keys(const Tensor& x, const Sequences& seq
   return std::visit(
       [&](const auto& attention) -> QueriesAndKeys {
         attention_detail::check_input(x, attention.q.weight.size(-1));
-        const auto [queries, keys, values] = attention_detail::project(attention, x, sequences, nullptr);
+        const auto [queries, keys, values, _] = attention_detail::project(attention, x, sequences, nullptr);
         return {queries, attention_detail::repeat_heads(keys, attention.heads)};
       },
       kind);

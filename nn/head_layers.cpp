@@ -38,9 +38,15 @@ ConvolutionTails ShortConvolutions::empty_tails(std::int64_t streams) const {
   return {tail(q), tail(k), tail(v)};
 }
 
-Tensor continue_convolution(const Tensor& x, const Tensor& weight, const Sequences& sequences, Tensor& tail) {
+ContinuedConvolution continue_convolution(const Tensor& x, const Tensor& weight, const Sequences& sequences,
+                                          const Tensor& tail) {
   using head_layers_detail::copy_rows;
   const std::int64_t kept = weight.size(0) - 1, count = sequences.count();
+  const Shape wanted{count, kept, weight.size(1)};
+  if (tail.shape() != wanted || tail.dtype() != x.dtype()) {
+    fail("attention: the state's convolution is ", tail.dtype(), " ", tail.shape(), ", ", x.dtype(), " ", wanted,
+         " wanted");
+  }
   std::vector<std::int64_t> offsets{0};
   for (std::int64_t i = 0; i < count; ++i) offsets.push_back(offsets.back() + kept + sequences.length(i));
   // Each sequence behind the rows that it goes on from.
@@ -51,13 +57,12 @@ Tensor continue_convolution(const Tensor& x, const Tensor& weight, const Sequenc
     copy_rows(x, sequences.begin(i), sequences.length(i), joined, begin(i) + kept);
   }
   const Tensor convolved = short_convolution(joined, weight, Sequences::packed(Tensor({count + 1}, offsets)));
-  const Tensor result = zeros(x.shape(), x.dtype());
-  tail = empty(tail.shape(), tail.dtype());
+  const Tensor result = zeros(x.shape(), x.dtype()), last = empty(wanted, x.dtype());
   for (std::int64_t i = 0; i < count; ++i) {
     copy_rows(convolved, begin(i) + kept, sequences.length(i), result, sequences.begin(i));
-    copy_rows(joined, begin(i + 1) - kept, kept, tail, i * kept);
+    copy_rows(joined, begin(i + 1) - kept, kept, last, i * kept);
   }
-  return result;
+  return {result, last};
 }
 
 }  // namespace lintel::nn

@@ -42,8 +42,14 @@ struct ShortConvolutions {
   }
 };
 
-/// `short_convolution` of x (T, channels), where sequence i goes on behind the rows tail[i] (width − 1, channels); then
-/// `tail` has the last rows of each. Nothing is recorded on tapes.
-Tensor continue_convolution(const Tensor& x, const Tensor& weight, const Sequences& sequences, Tensor& tail);
+/// A convolution behind earlier rows, and the last rows of each sequence then.
+struct ContinuedConvolution {
+  Tensor result, tail;
+};
+
+/// `short_convolution` of x (T, channels), where sequence i goes on behind the rows tail[i] (width − 1, channels).
+/// Nothing is recorded on tapes. Throws `Error` for a tail of another shape or type, one of another layer.
+ContinuedConvolution continue_convolution(const Tensor& x, const Tensor& weight, const Sequences& sequences,
+                                          const Tensor& tail);
 
 }  // namespace lintel::nn

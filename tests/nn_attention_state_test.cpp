@@ -202,6 +202,23 @@ TEST_CASE("convolutions add the last rows of queries, keys and values to the mem
                    with.read(ones({1, hidden}), sequences_of({1}), state);
                  }),
                  "the state is one of an attention without convolution"));
+  nn::AttentionState convolved = with.empty_state(1);
+  CHECK(contains(error_of([&] {
+                   without.read(ones({1, hidden}), sequences_of({1}), convolved);
+                 }),
+                 "the state is one of an attention with convolution"));
+  options.convolution = 6;
+  nn::AttentionState longer = random_attention({kind.name, kind.config, options}).empty_state(1);
+  CHECK(contains(error_of([&] {
+                   with.read(ones({1, hidden}), sequences_of({1}), longer);
+                 }),
+                 "the state's convolution is float32 (1, 5, 24), float32 (1, 3, 24) wanted"));
+  nn::AttentionState whole = with.empty_state(1);
+  const Tensor before = whole.convolution->q;
+  Rng rng(1);
+  whole.memory = nn::Attention(hidden, heads / 2, rng, kind.config).empty_state(1).memory;
+  CHECK(error_of([&] { with.read(ones({1, hidden}), sequences_of({1}), whole); }) != "");
+  CHECK(whole.convolution->q.id() == before.id());  // what fails leaves the state as it was
 }
 
 TEST_CASE("reading refuses a state of another kind, shape or number of streams, and tapes") {

@@ -217,7 +217,8 @@ TEST_CASE("chunks, the recurrence and the quadratic form agree for every feature
       CHECK(largest_difference(chunked, quadratic(kind, exact, x64)) < tolerance);
       CHECK(largest_difference(at_once(exact, x64), chunked) < 1e-12);
       CHECK(largest_difference(token_by_token(exact, x64), chunked) < 1e-12);
-      const double rounding = 1e-5 * std::max(1.0, largest(chunked));
+      // Without a denominator values are of the size of their sums.
+      const double rounding = 1e-5 * (kind == "identity" ? std::max(1.0, largest(chunked)) : 1.0);
       CHECK(largest_difference(attention(x, sequences_of({length}), true), chunked) < rounding);
       CHECK(largest_difference(at_once(attention, x), chunked) < rounding);
       CHECK(largest_difference(token_by_token(attention, x), chunked) < rounding);
