@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include <lintel/core/atomic_file.hpp>
 #include <lintel/tools/command.hpp>
@@ -17,6 +18,7 @@ using namespace lintel::train;
 
 struct ListOpsCommand {
   bool is_short = false, plain = false, json = false;
+  std::optional<std::int64_t> min_tokens, max_tokens;
   std::string out;
   ListOpsConfig config;
 };
@@ -42,6 +44,8 @@ int run_listops(const ListOpsCommand& command) {
   config.train = command.config.train;
   config.valid = command.config.valid;
   config.test = command.config.test;
+  config.min_tokens = command.min_tokens.value_or(config.min_tokens);
+  config.max_tokens = command.max_tokens.value_or(config.max_tokens);
   const std::filesystem::path folder = command.out;
   make_folders(folder);
   const ListOpsSplits splits = generate_listops(config);
@@ -101,6 +105,8 @@ void add_listops(CLI::App& data, Action& action) {
       "listops", "Nested list operations, as train.tsv, valid.tsv and test.tsv with the columns Source and Target");
   listops.add_option("--out", command->out, "folder of the files, made if missing")->required();
   listops.add_flag("--short", command->is_short, "8 to 40 tokens instead of Long Range Arena's 501 to 1999");
+  listops.add_option("--min-tokens", command->min_tokens, "tokens of the shortest expression; none: 501, short 8");
+  listops.add_option("--max-tokens", command->max_tokens, "tokens of the longest expression; none: 1999, short 40");
   add_seed_option(listops, command->config.seed, "the same seed gives the same files");
   listops.add_option("--train", command->config.train, "training expressions")->capture_default_str();
   listops.add_option("--valid", command->config.valid, "validation expressions")->capture_default_str();
