@@ -20,6 +20,7 @@ struct ClassifierConfig {
   nn::AttentionConfig attention = nn::KernelAttentionConfig{};
   double dropout = 0;           ///< in the feedforward networks
   std::string pooling = "cls";  ///< what the head sees: "cls", a trained first vector, or "mean" over the tokens
+  bool causal = false;          ///< whether a token sees itself and those before it alone; wants the pooling "mean"
   TransformerOptions options = {};
 };
 

@@ -5,7 +5,7 @@ namespace lintel::models {
 
 Tensor SequenceEncoder::pooled(const EmbeddedTokens& embedded, const std::optional<nn::Training>& training) const {
   const Sequences& sequences = embedded.sequences;
-  const Tensor x = nn::apply_blocks(blocks, embedded.vectors, sequences, false, training);
+  const Tensor x = nn::apply_blocks(blocks, embedded.vectors, sequences, causal, training);
   const LayerScope scope("pooling");
   auto normed = [&](const Tensor& rows) { return norm ? (*norm)(rows) : rows; };
   // The norm works row by row, so CLS rows can be taken before it.

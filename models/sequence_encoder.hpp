@@ -18,6 +18,7 @@ struct SequenceEncoder {
   std::vector<nn::TransformerBlock> blocks;
   std::optional<nn::Norm> norm;
   std::string pooling;  ///< "cls": the vector of a trained first token; "mean": the mean of the tokens' vectors
+  bool causal;          ///< whether a token sees itself and those before it alone
 
   /// Of the sizes and choices of a model's `config`, which `completed_config` has returned. Throws `Error` for sizes
   /// that blocks do not have.
@@ -30,7 +31,8 @@ struct SequenceEncoder {
                    .learned_positions = config.options.positions == "learned"},
                   rng),
         blocks(nn::make_blocks(config.blocks, block_config(config), rng)),
-        pooling(config.pooling) {
+        pooling(config.pooling),
+        causal(config.causal) {
     if (last_norm) norm.emplace(config.hidden, norm_options(config.options));
   }
 
@@ -68,6 +70,9 @@ ModelConfig completed_config(const char* model, ModelConfig config) {
   if (config.mlp < 0) fail(model, ": mlp is ", config.mlp, ", at least 1 wanted, or 0 for four times hidden");
   if (config.pooling != "cls" && config.pooling != "mean") {
     fail(model, ": unknown pooling \"", config.pooling, "\", one of cls, mean wanted");
+  }
+  if (config.causal && config.pooling == "cls") {
+    fail(model, ": a causal encoder wants the pooling mean, since a first token sees nothing but itself");
   }
   if (config.mlp == 0) config.mlp = 4 * config.hidden;
   return config;

@@ -250,14 +250,13 @@ Tensor KernelAttention::attend(const Tensor& queries, const Tensor& keys, const 
   const Tensor all_keys = attention_detail::repeat_heads(keys, heads);
   const Tensor all_values = attention_detail::repeat_heads(values, heads);
   const std::optional<Training> of_queries = child_of(training, 0), of_keys = child_of(training, 1);
-  const std::vector<FeatureMapLayer> stack = feature_map.stack();
-  if (stack.empty()) {
-    return kernel_attention(feature_map(queries, of_queries), feature_map(all_keys, of_keys, FeatureRole::key),
-                            all_values, query_sequences, key_sequences, options(causal));
-  }
   KernelAttentionOptions dropping = options(causal);
   dropping.dropout = {feature_map.masks(of_queries), feature_map.masks(of_keys)};
-  return kernel_attention(queries, all_keys, all_values, query_sequences, key_sequences, dropping, stack);
+  const DType dtype = queries.dtype();
+  return kernel_attention(queries, all_keys, all_values, query_sequences, key_sequences, dropping,
+                          feature_map.stack(FeatureRole::query, dtype),
+                          feature_map.tells_keys_from_queries() ? feature_map.stack(FeatureRole::key, dtype)
+                                                                : std::vector<FeatureMapLayer>());
 }
 
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,

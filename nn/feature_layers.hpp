@@ -2,6 +2,8 @@
 // the exponential of softmax attention. x (…, heads, head_dim) → (…, heads, m).
 #pragma once
 
+#include <vector>
+
 #include <lintel/core/random.hpp>
 #include <lintel/nn/linear.hpp>
 #include <lintel/ops/feature_map.hpp>
@@ -11,6 +13,14 @@ namespace lintel::nn {
 /// Whose features a map computes. Most maps are one for both.
 enum class FeatureRole { query, key };
 
+/// What a layer is asked to be as one or more `FeatureMapLayer`s: `activation`, the identity or softplus, is f where
+/// the layer has one, and `dtype` that of the constants of a layer that has such.
+struct FeatureLayerUse {
+  FeatureActivation activation = FeatureActivation::softplus;
+  FeatureRole role = FeatureRole::query;
+  DType dtype = DType::float32;
+};
+
 /// x + Wx + b, with a W for each head, and softplus of that in the last layer; m = head_dim. The authors have x + f(Wx)
 /// in the last layer too: its features may be negative, weights then add up to almost 0, and what is divided by them
 /// is lost in rounding. Source: the code to Yorsh, Kovalenko, arXiv 2211.04076.
@@ -19,7 +29,7 @@ struct ResidualFeatureLayer {
   Tensor bias;    ///< (heads, head_dim), starts at zero, or undefined
 
   ResidualFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  FeatureMapLayer with(FeatureActivation activation) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -31,9 +41,10 @@ struct ResidualFeatureLayer {
 /// β = 2.5. Source: as `ResidualFeatureLayer`.
 struct MlpFeatureLayer {
   Linear up, down;  ///< head_dim → head_dim, both
+  std::int64_t heads;
 
-  MlpFeatureLayer(std::int64_t head_dim, Rng& rng, bool bias);
-  Tensor operator()(const Tensor& x, FeatureActivation activation) const;
+  MlpFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto& self, auto&& f) {
     f("up", self.up);
@@ -44,20 +55,20 @@ struct MlpFeatureLayer {
 /// x, not trained; m = head_dim. Weights may be negative: for a normaliser that is no sum of weights.
 /// Source: Yorsh et al., "SimpleTRON", arXiv 2111.15588.
 struct IdentityFeatureLayer {
-  Tensor operator()(const Tensor& x, FeatureActivation) const { return x; }
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse&) const { return {{FeatureActivation::none}}; }
   static void visit(auto&, auto&&) {}
 };
 
 /// elu(x) + 1, not trained; m = head_dim. Source: Katharopoulos et al., "Transformers are RNNs", arXiv 2006.16236.
 struct EluFeatureLayer {
-  Tensor operator()(const Tensor& x, FeatureActivation) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse&) const { return {{FeatureActivation::elu_plus_one}}; }
   static void visit(auto&, auto&&) {}
 };
 
 /// max(0, x), not trained; m = head_dim. A query none of whose features is positive finds 0.
 /// Source: Qin et al., "cosFormer", arXiv 2202.08791, without its weights of position.
 struct ReluFeatureLayer {
-  Tensor operator()(const Tensor& x, FeatureActivation) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse&) const { return {{FeatureActivation::relu}}; }
   static void visit(auto&, auto&&) {}
 };
 
@@ -72,7 +83,7 @@ struct FavorFeatureLayer {
   Tensor projection32, projection64;  ///< Ω: (heads, d, d); constants, which no visitor sees
 
   FavorFeatureLayer(std::int64_t heads, std::int64_t head_dim);
-  Tensor operator()(const Tensor& x, FeatureActivation, FeatureRole role = FeatureRole::query) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto&, auto&&) {}
 };
@@ -84,7 +95,7 @@ struct HedgehogFeatureLayer {
   Tensor key_weight;    ///< as `query_weight`
 
   HedgehogFeatureLayer(std::int64_t heads, std::int64_t head_dim);
-  Tensor operator()(const Tensor& x, FeatureActivation, FeatureRole role = FeatureRole::query) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto& self, auto&& f) {
     f("query_weight", self.query_weight);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <lintel/autograd/tape.hpp>
 #include <lintel/nn/feature_maps.hpp>
@@ -17,7 +18,7 @@ FeatureLayer make_layer(std::int64_t heads, std::int64_t head_dim, Rng& rng, con
   if (kind == "glu") return GluFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "lowrank_glu") return LowrankGluFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "residual") return ResidualFeatureLayer(heads, head_dim, rng, options.bias);
-  if (kind == "mlp") return MlpFeatureLayer(head_dim, rng, options.bias);
+  if (kind == "mlp") return MlpFeatureLayer(heads, head_dim, rng, options.bias);
   if (kind == "identity") return IdentityFeatureLayer{};
   if (kind == "elu") return EluFeatureLayer{};
   if (kind == "relu") return ReluFeatureLayer{};
@@ -49,18 +50,6 @@ FeatureActivation activation_of(std::size_t i, std::size_t layers) {
   return i + 1 == layers ? FeatureActivation::softplus : FeatureActivation::none;
 }
 
-/// Layers that are one for queries and keys do not ask which they are given.
-template <class Layer>
-Tensor apply(const Layer& layer, const Tensor& x, FeatureActivation activation, FeatureRole role) {
-  if constexpr (requires { layer.with(activation); }) {
-    return layer.with(activation)(x);
-  } else if constexpr (requires { layer(x, activation, role); }) {
-    return layer(x, activation, role);
-  } else {
-    return layer(x, activation);
-  }
-}
-
 }  // namespace feature_maps_detail
 
 const std::vector<std::string>& feature_map_kinds() {
@@ -79,8 +68,8 @@ LinearFeatureLayer::LinearFeatureLayer(std::int64_t heads, std::int64_t head_dim
   if (with_bias) bias = zeros({heads, head_dim});
 }
 
-FeatureMapLayer LinearFeatureLayer::with(FeatureActivation activation) const {
-  return {activation, weight, bias, {}, {}, {}};
+std::vector<FeatureMapLayer> LinearFeatureLayer::stack(const FeatureLayerUse& use) const {
+  return {{use.activation, weight, bias}};
 }
 
 GluFeatureLayer::GluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool with_bias)
@@ -90,8 +79,8 @@ GluFeatureLayer::GluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng&
   gate_bias = zeros({heads, head_dim});
 }
 
-FeatureMapLayer GluFeatureLayer::with(FeatureActivation activation) const {
-  return {activation, weight, bias, gate, gate_bias, {}};
+std::vector<FeatureMapLayer> GluFeatureLayer::stack(const FeatureLayerUse& use) const {
+  return {{use.activation, weight, bias, gate, gate_bias}};
 }
 
 LowrankGluFeatureLayer::LowrankGluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool with_bias) {
@@ -103,8 +92,8 @@ LowrankGluFeatureLayer::LowrankGluFeatureLayer(std::int64_t heads, std::int64_t 
   up = kaiming_normal({heads, head_dim, rank}, rng);
 }
 
-FeatureMapLayer LowrankGluFeatureLayer::with(FeatureActivation activation) const {
-  return {activation, weight, bias, up, {}, down};
+std::vector<FeatureMapLayer> LowrankGluFeatureLayer::stack(const FeatureLayerUse& use) const {
+  return {{use.activation, weight, bias, up, {}, down}};
 }
 
 FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options)
@@ -120,41 +109,45 @@ FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, cons
   }
 }
 
-std::vector<FeatureMapLayer> FeatureMap::stack() const {
+std::vector<FeatureMapLayer> FeatureMap::stack(FeatureRole role, DType dtype) const {
   std::vector<FeatureMapLayer> stack;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const auto add = [&](const auto& layer) {
-      if constexpr (requires { layer.with(FeatureActivation::none); }) {
-        stack.push_back(layer.with(feature_maps_detail::activation_of(i, layers.size())));
-      }
-    };
-    std::visit(add, layers[i]);
+    const FeatureLayerUse use{feature_maps_detail::activation_of(i, layers.size()), role, dtype};
+    for (FeatureMapLayer& part : std::visit([&](const auto& layer) { return layer.stack(use); }, layers[i])) {
+      stack.push_back(std::move(part));
+    }
   }
   return stack;
 }
 
+bool FeatureMap::tells_keys_from_queries() const {
+  return std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
+         std::holds_alternative<HedgehogFeatureLayer>(layers.back());
+}
+
 std::vector<DropoutMask> FeatureMap::masks(const std::optional<Training>& training) const {
   std::vector<DropoutMask> masks;
-  for (std::size_t i = 0; i < layers.size(); ++i) masks.push_back(dropout.mask(child_of(training, i)));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    masks.push_back(dropout.mask(child_of(training, i)));
+    if (std::holds_alternative<MlpFeatureLayer>(layers[i])) masks.push_back({});  // of its inner layer
+  }
   return masks;
 }
 
 Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& training, FeatureRole role) const {
   const LayerScope scope("feature_map");
+  const std::vector<FeatureMapLayer> stack = this->stack(role, x.dtype());
+  const std::vector<DropoutMask> masks = this->masks(training);
   Tensor features = x;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const Tensor input = dropout(features, child_of(training, i));
-    const FeatureActivation activation = feature_maps_detail::activation_of(i, layers.size());
-    features = std::visit([&](const auto& layer) { return feature_maps_detail::apply(layer, input, activation, role); },
-                          layers[i]);
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    features = stack[i](lintel::dropout(features, masks[i].rate, masks[i].key));
   }
   return features;
 }
 
 std::int64_t FeatureMap::features(std::int64_t head_dim) const {
-  const bool twice = std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
-                     std::holds_alternative<HedgehogFeatureLayer>(layers.back());
-  return twice ? 2 * head_dim : head_dim;
+  const bool makes_pairs = tells_keys_from_queries();  // those maps and no others
+  return makes_pairs ? 2 * head_dim : head_dim;
 }
 
 Tensor FeatureMap::orthogonality_penalty() const {

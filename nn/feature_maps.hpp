@@ -19,7 +19,7 @@ struct LinearFeatureLayer {
   Tensor bias;    ///< (heads, head_dim), starts at zero, or undefined
 
   LinearFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  FeatureMapLayer with(FeatureActivation activation) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -35,7 +35,7 @@ struct GluFeatureLayer {
   Tensor gate_bias;  ///< as `bias`
 
   GluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  FeatureMapLayer with(FeatureActivation activation) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -53,7 +53,7 @@ struct LowrankGluFeatureLayer {
   Tensor up;      ///< B: (heads, head_dim, r), starts `kaiming_normal`
 
   LowrankGluFeatureLayer(std::int64_t heads, std::int64_t head_dim, Rng& rng, bool bias);
-  FeatureMapLayer with(FeatureActivation activation) const;
+  std::vector<FeatureMapLayer> stack(const FeatureLayerUse& use) const;
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
@@ -91,15 +91,16 @@ struct FeatureMap {
   /// "lowrank_glu", or several layers of a kind that is one.
   FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options = {});
 
-  /// The layers without their dropout, for `kernel_attention` to apply block by block, with `masks`; none for the kinds
-  /// that are more than such layers, whose features `kernel_attention` must be given.
-  std::vector<FeatureMapLayer> stack() const;
+  /// The layers without their dropout, for `kernel_attention` to apply block by block, with `masks`: of x of `dtype`.
+  std::vector<FeatureMapLayer> stack(FeatureRole role = FeatureRole::query, DType dtype = DType::float32) const;
 
-  /// What the call below drops of the input of each layer; rates of 0 outside of training.
+  /// Whether `stack` gives queries and keys different layers: "favor" and "hedgehog".
+  bool tells_keys_from_queries() const;
+
+  /// What the call below drops of the input of each layer of `stack`; rates of 0 outside of training.
   std::vector<DropoutMask> masks(const std::optional<Training>& training) const;
 
-  /// x (…, heads, head_dim), → features (…, heads, features(head_dim)). Only "favor" and "hedgehog" tell queries from
-  /// keys.
+  /// x (…, heads, head_dim), → features (…, heads, features(head_dim)).
   Tensor operator()(const Tensor& x, const std::optional<Training>& training = std::nullopt,
                     FeatureRole role = FeatureRole::query) const;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <lintel/autograd/tape.hpp>
@@ -10,8 +11,10 @@
 #include <lintel/ops/kernel_table.hpp>
 #include <lintel/ops/matmul.hpp>
 #include <lintel/ops/products.hpp>
+#include <lintel/ops/reduce.hpp>
 #include <lintel/ops/row_blocks.hpp>
 #include <lintel/ops/shape_ops.hpp>
+#include <lintel/ops/softmax.hpp>
 
 namespace lintel {
 namespace feature_map_detail {
@@ -20,16 +23,22 @@ constexpr std::int64_t block = 128;  // rows whose pre-activations are at hand a
 
 // ---- Sizes and checks ----
 
-LayerSizes sizes_of(const FeatureMapLayer& layer) {
-  const std::int64_t heads = layer.weight.size(0), out = layer.weight.size(1), in = layer.weight.size(2);
-  const bool gated = layer.gate.defined(), lowered = layer.down.defined();
-  const std::int64_t rank = lowered ? layer.down.size(1) : 0;
-  return {heads, in, out, gated, lowered, rank, !gated ? 0 : lowered ? rank : in};
+LayerSizes sizes_of(const FeatureMapLayer& layer, std::int64_t heads, std::int64_t in) {
+  const bool weighted = layer.weight.defined(), gated = layer.gate.defined(), lowered = layer.down.defined();
+  const std::int64_t units = weighted ? layer.weight.size(1) : in, rank = lowered ? layer.down.size(1) : 0;
+  const std::int64_t out = makes_pairs(layer.activation) ? 2 * units : units;
+  return {heads, in, units, out, weighted, gated, lowered, rank, !gated ? 0 : lowered ? rank : in};
 }
 
 std::int64_t parameter_count(const FeatureMapLayer& layer) {
   std::int64_t count = 0;
   for (const Tensor& parameter : parameters_of(layer)) count += parameter.defined() ? parameter.size() : 0;
+  return count;
+}
+
+std::int64_t parameter_count(const std::vector<FeatureMapLayer>& layers) {
+  std::int64_t count = 0;
+  for (const FeatureMapLayer& layer : layers) count += parameter_count(layer);
   return count;
 }
 
@@ -40,6 +49,12 @@ void check_layer(const char* op, const FeatureMapLayer& layer, const Shape& x, D
     fail(op, ": ", name, " has shape ", parameter.shape(), ", ", wanted, " wanted for x ", x);
   };
   if (x.rank() < 2) fail(op, ": x has shape ", x, ", (..., heads, head_dim) wanted");
+  if (layer.gate.defined() && makes_pairs(layer.activation)) {
+    fail(op, ": an activation that makes pairs of features has no gate");
+  }
+  const bool has_others =
+      layer.bias.defined() || layer.gate.defined() || layer.gate_bias.defined() || layer.down.defined();
+  if (!layer.weight.defined() && !has_others) return;
   check_defined(op, layer.weight, "weight");
   if (layer.weight.rank() != 3) fail(op, ": weight has shape ", layer.weight.shape(), ", (heads, out, in) wanted");
   if (layer.down.defined() && layer.down.rank() != 3) {
@@ -64,11 +79,13 @@ void check_layer(const char* op, const FeatureMapLayer& layer, const Shape& x, D
 
 // ---- Forward ----
 
+LayerSizes sizes_for(const FeatureMapLayer& layer, const Tensor& x) { return sizes_of(layer, x.size(-2), x.size(-1)); }
+
 template <class T>
 void forward(const char* op, const FeatureMapLayer& layer, const Tensor& x, const Tensor& y) {
-  const LayerSizes s = sizes_of(layer);
+  const LayerSizes s = sizes_for(layer, x);
   const std::int64_t rows = leading_size(x.shape(), 2), blocks = (rows + block - 1) / block;
-  const std::vector<HeadMap<T>> maps = head_maps<T>({layer}, s.heads, false);
+  const std::vector<HeadMap<T>> maps = head_maps<T>({layer}, {s}, s.heads, false);
   const T* input = x.data<T>();
   T* output = write<T>(y, op);
   parallel_for(blocks * s.heads, s.cost() * block, [&](std::int64_t task) {
@@ -89,12 +106,12 @@ template <class T>
 Tensor backward(const char* op, const FeatureMapLayer& layer, const Tensor& x, const Tensor& cotangent,
                 const Tensor& dx, bool with_parameters) {
   constexpr std::int64_t most_stretches = 16, fewest_rows = 2048;
-  const LayerSizes s = sizes_of(layer);
+  const LayerSizes s = sizes_for(layer, x);
   const std::int64_t rows = leading_size(x.shape(), 2);
   const std::int64_t stretch = std::max(fewest_rows, (rows + most_stretches - 1) / most_stretches);
   const std::int64_t stretches = std::max<std::int64_t>(1, (rows + stretch - 1) / stretch);
   const std::int64_t count = with_parameters ? parameter_count(layer) : 0;
-  const std::vector<HeadMap<T>> maps = head_maps<T>({layer}, s.heads, true);
+  const std::vector<HeadMap<T>> maps = head_maps<T>({layer}, {s}, s.heads, true);
   const T *input = x.data<T>(), *upstream = cotangent.data<T>();
   T* dinput = dx.defined() ? write<T>(dx, op) : nullptr;
   const Tensor sums = zeros({stretches, count}, dtype_of<T>());
@@ -105,12 +122,13 @@ Tensor backward(const char* op, const FeatureMapLayer& layer, const Tensor& x, c
     const HeadParameters<T> d = head_gradients<T>(layer, head, first_sum + task / s.heads * count);
     const Block<const T> all{input + head * s.in, s.heads * s.in}, g{upstream + head * s.out, s.heads * s.out};
     const LayerTrace<T> trace(s, std::min(block, rows));
-    const Scratch<T> y(std::min(block, rows) * s.out);
+    const Scratch<T> values(std::min(block, rows) * s.out);
+    const Block<T> y{values, s.out};
     for (std::int64_t row = begin; row < end; row += block) {
       const std::int64_t size = std::min(block, end - row);
       const Block<T> to = dinput ? Block<T>{dinput + head * s.in, s.heads * s.in}.from_row(row) : Block<T>{nullptr, 0};
-      own.forward(size, all.from_row(row), trace, {y, s.out});
-      own.backward(size, all.from_row(row), g.from_row(row), trace, with_parameters ? &d : nullptr, to);
+      own.forward_traced(size, all.from_row(row), trace, y);
+      own.backward(size, all.from_row(row), y, g.from_row(row), trace, with_parameters ? &d : nullptr, to);
     }
   });
   return sum_of_blocks<T>(op, sums);
@@ -143,14 +161,44 @@ Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return bias.defined() ? result + bias : result;
 }
 
+/// e^(±w − shift)/√(2d) for w = u/d^¼: see `FeatureActivation`.
+Tensor favor_definition(const Tensor& u, bool is_query) {
+  const auto d = static_cast<double>(u.size(-1));
+  const Tensor w = u * std::pow(d, -0.25);
+  const Tensor both = concat({w, -w}, -1);
+  const Tensor exponents = is_query ? both - max(both, {-1}, true)
+                                    : minimum(both - sum(square(w), {-1}, true) * (0.5 / d), largest_favor_exponent);
+  return exp(exponents) * (1 / std::sqrt(2 * d));
+}
+
+Tensor activation_definition(FeatureActivation f, const Tensor& u) {
+  using enum FeatureActivation;
+  // clang-format off
+  switch (f) {
+    case none: return u;
+    case softplus: return lintel::softplus(u);
+    case sharp_softplus: return lintel::softplus(u * sharp_softplus_beta) * (1 / sharp_softplus_beta);
+    case gelu: return lintel::gelu(u);
+    case elu_plus_one: return elu(u) + 1;
+    case relu: return lintel::relu(u);
+    case softmax_pair: return concat({softmax(u), softmax(-u)}, -1);
+    default: return favor_definition(u, f == favor_query);
+  }
+  // clang-format on
+}
+
 Tensor layer_definition(const FeatureMapLayer& layer, const Tensor& x) {
-  Tensor y = affine(x, layer.weight, layer.bias);
-  if (layer.activation == FeatureActivation::softplus) y = softplus(y);
+  const LayerSizes s = sizes_for(layer, x);
+  const std::int64_t rows = leading_size(x.shape(), 2);
+  const Tensor u = s.weighted ? affine(x, layer.weight, layer.bias) : reshape(x, {rows, s.heads, s.in});
+  // The largest of no numbers does not exist.
+  if (u.size() == 0 && makes_pairs(layer.activation)) return zeros(x.shape().with(-1, s.out), x.dtype());
+  Tensor y = activation_definition(layer.activation, u);
   if (layer.gate.defined()) {
     const Tensor gate_input = layer.down.defined() ? affine(x, layer.down, Tensor()) : x;
     y = y * sigmoid(affine(gate_input, layer.gate, layer.gate_bias));
   }
-  return reshape(y, x.shape().with(-1, layer.weight.size(1)));
+  return reshape(y, x.shape().with(-1, s.out));
 }
 
 // ---- The op ----
@@ -158,7 +206,7 @@ Tensor layer_definition(const FeatureMapLayer& layer, const Tensor& x) {
 Tensor apply(const char* op, const Tensor& x, const FeatureMapLayer& layer) {
   check_defined(op, x, "x");
   check_layer(op, layer, x.shape(), x.dtype());
-  const LayerSizes s = sizes_of(layer);
+  const LayerSizes s = sizes_for(layer, x);
   Tensor y = empty(x.shape().with(-1, s.out), x.dtype());
   with_float_type(op, x.dtype(), [&]<class T>() { forward<T>(op, layer, x, y); });
   const std::vector<Tensor> inputs{x, layer.weight, layer.bias, layer.gate, layer.gate_bias, layer.down};
@@ -182,7 +230,12 @@ Tensor apply(const char* op, const Tensor& x, const FeatureMapLayer& layer) {
 
 }  // namespace feature_map_detail
 
+Tensor feature_map_activation(const Tensor& x, FeatureActivation activation) {
+  return feature_map_detail::apply("feature_map_activation", x, {activation, {}, {}, {}, {}, {}});
+}
+
 Tensor feature_map_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, FeatureActivation activation) {
+  check_defined("feature_map_linear", weight, "weight");
   return feature_map_detail::apply("feature_map_linear", x, {activation, weight, bias, {}, {}, {}});
 }
 
@@ -201,6 +254,7 @@ Tensor feature_map_lowrank_glu(const Tensor& x, const Tensor& weight, const Tens
 Tensor FeatureMapLayer::operator()(const Tensor& x) const {
   if (down.defined()) return feature_map_lowrank_glu(x, weight, bias, down, gate, activation);
   if (gate.defined()) return feature_map_glu(x, weight, bias, gate, gate_bias, activation);
+  if (!weight.defined()) return feature_map_activation(x, activation);
   return feature_map_linear(x, weight, bias, activation);
 }
 

@@ -59,7 +59,20 @@ template <class Factor>
   }
 }
 
+/// Stores `finished(i, v, sum)` of each register of a tile.
+template <class Factor, int Rows, int Vectors, class Finished>
+LINTEL_INLINE void gemm_store_each(const GemmTileTask<Factor>& task, vec<gemm_sum<Factor>> (&sum)[Rows][Vectors],
+                                   Finished finished) {
+  using V = vec<gemm_sum<Factor>>;
+  LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
+    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+      finished(i, v, sum[i][v]).store(task.c + i * task.c_stride + v * V::width);
+    }
+  }
+}
+
 /// Stores a tile from its registers. What an epilogue does to the elements of C belongs here and in `gemm_store_edge`.
+/// A product with 1 would be worth a step of the inner dimension, in tiles that may have no more than 64.
 template <class Factor, int Rows, int Vectors>
 LINTEL_INLINE void gemm_store(const GemmTileTask<Factor>& task, vec<gemm_sum<Factor>> (&sum)[Rows][Vectors]) {
   using V = vec<gemm_sum<Factor>>;
@@ -72,19 +85,21 @@ LINTEL_INLINE void gemm_store(const GemmTileTask<Factor>& task, vec<gemm_sum<Fac
     return;
   }
   const V alpha(task.alpha);
-  if (task.addend) {
-    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
-      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
-        const V addend = V::load(task.addend + i * task.addend_stride + v * V::width);
-        (alpha * sum[i][v] + addend).store(task.c + i * task.c_stride + v * V::width);
-      }
-    }
+  const auto addend = [&](int i, int v) __attribute__((always_inline)) {
+    return V::load(task.addend + i * task.addend_stride + v * V::width);
+  };
+  if (task.addend && task.alpha == 1) {
+    gemm_store_each(
+        task, sum, [&](int i, int v, V x) __attribute__((always_inline)) { return x + addend(i, v); });
+  } else if (task.addend) {
+    gemm_store_each(
+        task, sum, [&](int i, int v, V x) __attribute__((always_inline)) { return alpha * x + addend(i, v); });
+  } else if (task.alpha == 1) {
+    gemm_store_each(
+        task, sum, [](int, int, V x) __attribute__((always_inline)) { return x; });
   } else {
-    LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
-      LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
-        (alpha * sum[i][v]).store(task.c + i * task.c_stride + v * V::width);
-      }
-    }
+    gemm_store_each(
+        task, sum, [&](int, int, V x) __attribute__((always_inline)) { return alpha * x; });
   }
 }
 
@@ -123,6 +138,17 @@ LINTEL_INLINE void gemm_step(const GemmPanelRows<Factor, Rows>& rows, const Fact
   }
 }
 
+/// Asks for a row of the tile of C after this one.
+template <class Factor, int Vectors>
+LINTEL_INLINE void gemm_fetch_c(const GemmTileTask<Factor>& task, int row) {
+  using V = vec<gemm_sum<Factor>>;
+  LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
+    if (v * sizeof(V) % gemm_cache_line == 0) {
+      __builtin_prefetch(task.next_c + row * task.c_stride + v * V::width, 1);
+    }
+  }
+}
+
 /// Computes one tile. (i, p) of A is a[p * a_stride + i] with `Transposed`, else a[i * a_stride + p].
 template <class Factor, int Rows, int Vectors, bool Transposed>
 [[gnu::noinline]] void gemm_tile(const GemmTileTask<Factor>& task) {
@@ -137,17 +163,8 @@ template <class Factor, int Rows, int Vectors, bool Transposed>
   const Factor* b = task.b;
   const char* fetched = task.fetch->position;
   const std::int64_t turns = task.depth / gemm_steps_of_turn;
-  // Not for a few steps: beginning a loop costs as much as two of them.
-  const std::int64_t stretch = task.depth < 16 * Rows ? 0 : turns / Rows;
   std::int64_t turn = 0;
-  // One row of the next tile of C after the other: asked for all at once, they would keep B's rows waiting.
-  for (int part = 0; part < Rows; ++part) {
-    LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
-      if (v * sizeof(V) % gemm_cache_line == 0) {
-        __builtin_prefetch(task.next_c + part * task.c_stride + v * V::width, 1);
-      }
-    }
-    const std::int64_t end = part + 1 < Rows ? turn + stretch : turns;
+  const auto run_until = [&](std::int64_t end) __attribute__((always_inline)) {
     for (; turn < end; ++turn) {
       __builtin_prefetch(fetched, 0, 2);
       fetched += task.fetch->step;
@@ -156,7 +173,19 @@ template <class Factor, int Rows, int Vectors, bool Transposed>
         gemm_step<Factor, Rows, Vectors, Transposed>(rows, a, gemm_steps_of_turn * turn + step, b, sum);
       }
     }
+  };
+  // One row of the next tile of C after the other: asked for all at once, they would keep B's rows waiting. Not for a
+  // few steps: beginning a loop costs as much as two of them.
+  if (task.depth >= 16 * Rows) {
+    for (int row = 0; row + 1 < Rows; ++row) {
+      gemm_fetch_c<Factor, Vectors>(task, row);
+      run_until(turn + turns / Rows);
+    }
+    gemm_fetch_c<Factor, Vectors>(task, Rows - 1);
+  } else {
+    LINTEL_UNROLL for (int row = 0; row < Rows; ++row) gemm_fetch_c<Factor, Vectors>(task, row);
   }
+  run_until(turns);
   for (std::int64_t p = gemm_steps_of_turn * turns; p < task.depth; ++p, a += a_step, b += b_stride) {
     gemm_step<Factor, Rows, Vectors, Transposed>(rows, a, p, b, sum);
   }

@@ -145,8 +145,25 @@ struct Outputs {
   }
 };
 
+/// φ of each head, of queries and of keys.
 template <class T>
-using Maps = std::vector<HeadMap<T>>;
+class Maps {
+ public:
+  Maps(const Call& call, bool with_backward)
+      : queries_(head_maps<T>(call.map, call.map_sizes, call.sizes.heads, with_backward)) {
+    if (!call.key_map.empty()) {
+      keys_ = head_maps<T>(call.key_map, call.key_map_sizes, call.sizes.heads, with_backward);
+    }
+  }
+
+  const HeadMap<T>& of_queries(std::int64_t head) const { return queries_[static_cast<std::size_t>(head)]; }
+  const HeadMap<T>& of_keys(std::int64_t head) const {
+    return keys_.empty() ? of_queries(head) : keys_[static_cast<std::size_t>(head)];
+  }
+
+ private:
+  std::vector<HeadMap<T>> queries_, keys_;
+};
 
 /// The states behind all keys: of each piece, block by block, then of each sequence.
 template <class T>
@@ -156,13 +173,15 @@ void sum_keys(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs, co
   const States<T> of_pieces = states_of<T>(call, write<T>(sums, op));
   for_groups(call, pieces, row_block, call.cost(),
              [&](std::int64_t head, std::int64_t, const std::vector<RowBlock>& blocks) {
-               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+               MappedRows<T> mapped(maps.of_keys(head), rows_of_largest(blocks), false);
+               const GatheredRows<T> values(rows_of_largest(blocks), call.sizes.head_dim);
                for (const RowBlock& block : blocks) {
                  const HeadKeys<T> keys = inputs.keys(call, block.begin, head);
+                 const Block<const T> v = values.gather(block.size(), keys.v);
                  const Block<const T> phi = mapped.forward(block.size(), keys.k);
                  for (std::int64_t i = block.first; i < block.last; ++i) {
                    const auto [begin, rows] = pieces.part(block, i);
-                   of_pieces.at(i, head).add(rows, phi.from_row(begin), keys.v.from_row(begin), nullptr);
+                   of_pieces.at(i, head).add(rows, phi.from_row(begin), v.from_row(begin), nullptr);
                  }
                }
              });
@@ -176,7 +195,9 @@ void forward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs,
   sum_keys(call, maps, inputs, states);
   for_groups(call, pieces, row_block, call.cost(),
              [&](std::int64_t head, std::int64_t, const std::vector<RowBlock>& blocks) {
-               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+               MappedRows<T> mapped(maps.of_queries(head), rows_of_largest(blocks), false);
+               const Scratch<T> found(rows_of_largest(blocks) * call.sizes.head_dim);
+               const Block<T> n{found, call.sizes.head_dim};
                for (const RowBlock& block : blocks) {
                  const auto [q, o, denominators] = outputs.at(call, inputs, block.begin, head);
                  const Block<const T> phi = mapped.forward(block.size(), q);
@@ -184,11 +205,11 @@ void forward_all(const Call& call, const Maps<T>& maps, const Inputs<T>& inputs,
                    const auto [begin, rows] = pieces.part(block, i);
                    const std::int64_t sequence = pieces[i].sequence;
                    states.at(sequence, head)
-                       .read(rows, phi.from_row(begin), static_cast<T>(call.options.epsilon), o.from_row(begin),
+                       .read(rows, phi.from_row(begin), static_cast<T>(call.options.epsilon), n.from_row(begin),
                              denominators + begin);
                    call.normaliser().replace(denominators + begin, rows, call.keys.length(sequence), 0);
                  }
-                 active_kernels<T>().divide_rows(o.first, o.stride, denominators, o.first, o.stride, block.size(),
+                 active_kernels<T>().divide_rows(n.first, n.stride, denominators, o.first, o.stride, block.size(),
                                                  call.sizes.head_dim);
                }
              });
@@ -216,10 +237,12 @@ void sum_keys_before_borders(const Call& call, const Maps<T>& maps, const Inputs
   for_borders(
       call, groups, call.cost(), [&](std::int64_t border) { return groups.before(border); },
       [&](std::int64_t head, std::int64_t border, const std::vector<RowBlock>& blocks) {
-        MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+        MappedRows<T> mapped(maps.of_keys(head), rows_of_largest(blocks), false);
+        const GatheredRows<T> values(rows_of_largest(blocks), call.sizes.head_dim);
         for (const RowBlock& block : blocks) {
           const HeadKeys<T> keys = inputs.keys(call, block.begin, head);
-          states.at(border, head).add(block.size(), mapped.forward(block.size(), keys.k), keys.v, nullptr);
+          states.at(border, head)
+              .add(block.size(), mapped.forward(block.size(), keys.k), values.gather(block.size(), keys.v), nullptr);
         }
       });
   for (std::int64_t group = 0; group < groups.count(); ++group) {
@@ -235,7 +258,7 @@ void forward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inpu
   if (call.cuts_causal) sum_keys_before_borders(call, maps, inputs, at_borders);
   for_groups(call, call.query_pieces, causal_block, 2 * call.cost(),
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
-               CausalForward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
+               CausalForward<T> pass(maps.of_queries(head), maps.of_keys(head), rows_of_largest(blocks), call.features,
                                      call.sizes.head_dim);
                if (call.cuts_causal) pass.start_from(at_borders.begin(group, head));
                for (const RowBlock& block : blocks) {
@@ -248,7 +271,7 @@ void forward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inpu
 
 template <class T>
 void forward(const Call& call, const Inputs<T>& inputs, const Outputs<T>& outputs) {
-  const Maps<T> maps = head_maps<T>(call.map, call.sizes.heads, false);
+  const Maps<T> maps(call, false);
   clear_outside(call.queries, outputs.o, call.sizes.heads * call.sizes.head_dim);
   if (call.options.causal) {
     forward_causal(call, maps, inputs, outputs);
@@ -259,7 +282,8 @@ void forward(const Call& call, const Inputs<T>& inputs, const Outputs<T>& output
 
 // ---- Backward ----
 
-/// Pointers to all rows and heads; null gradients are not computed. `map_sums` (groups, parameters of the map).
+/// Pointers to all rows and heads; null gradients are not computed. `map_sums` (groups, parameters): those of the map
+/// of queries, then those of the map of keys if that is another.
 template <class T>
 struct Cotangents {
   const T *g, *o, *denominators;
@@ -272,23 +296,27 @@ struct Cotangents {
             denominators + head * s.query_rows + row};
   }
 
-  /// The gradients of one head of the map's layers, of one group.
-  MapGradients<T> of_map(const Call& call, std::int64_t head, std::int64_t group) const {
-    MapGradients<T> result;
-    if (!map_sums) return result;
-    T* first = map_sums + group * parameters;
-    for (const FeatureMapLayer& layer : call.map) {
-      result.push_back(head_gradients<T>(layer, head, first));
-      first += feature_map_detail::parameter_count(layer);
-    }
-    return result;
-  }
   HeadGradients<T> of_queries(const Call& call, std::int64_t row, std::int64_t head, std::int64_t group) const {
-    return {call.sizes.head_of(dq, row, head, call.sizes.features), {nullptr, 0}, of_map(call, head, group)};
+    return {call.sizes.head_of(dq, row, head, call.sizes.features), {nullptr, 0}, of_map(call.map, head, group, 0)};
   }
   HeadGradients<T> of_keys(const Call& call, std::int64_t row, std::int64_t head, std::int64_t group) const {
+    const std::int64_t first = call.key_map.empty() ? 0 : feature_map_detail::parameter_count(call.map);
     return {call.sizes.head_of(dk, row, head, call.sizes.features),
-            call.sizes.head_of(dv, row, head, call.sizes.head_dim), of_map(call, head, group)};
+            call.sizes.head_of(dv, row, head, call.sizes.head_dim), of_map(call.map_of_keys(), head, group, first)};
+  }
+
+ private:
+  /// The gradients of one head of a map's layers, of one group, from parameter `first` on.
+  MapGradients<T> of_map(const std::vector<FeatureMapLayer>& map, std::int64_t head, std::int64_t group,
+                         std::int64_t first) const {
+    MapGradients<T> result;
+    if (!map_sums) return result;
+    T* next = map_sums + group * parameters + first;
+    for (const FeatureMapLayer& layer : map) {
+      result.push_back(head_gradients<T>(layer, head, next));
+      next += feature_map_detail::parameter_count(layer);
+    }
+    return result;
   }
 };
 
@@ -301,7 +329,7 @@ void backward_queries(const Call& call, const Maps<T>& maps, const Inputs<T>& in
   for_groups(call, pieces, row_block, 3 * call.cost(),
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
                const std::int64_t most_rows = rows_of_largest(blocks);
-               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], most_rows);
+               MappedRows<T> mapped(maps.of_queries(head), most_rows, true);
                const Upstream<T> upstream(most_rows, call.sizes.head_dim, call.normaliser());
                for (const RowBlock& block : blocks) {
                  const HeadAnswers<T> answers = all.answers(call, inputs, block.begin, head);
@@ -328,7 +356,7 @@ void backward_keys(const Call& call, const Maps<T>& maps, const Inputs<T>& input
   const SequencePieces& pieces = call.key_pieces;
   for_groups(call, pieces, row_block, 3 * call.cost(),
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
-               MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks));
+               MappedRows<T> mapped(maps.of_keys(head), rows_of_largest(blocks), true);
                for (const RowBlock& block : blocks) {
                  const HeadKeys<T> keys = inputs.keys(call, block.begin, head);
                  const HeadGradients<T> d = all.of_keys(call, block.begin, head, group);
@@ -370,7 +398,7 @@ void sum_queries_behind_borders(const Call& call, const Maps<T>& maps, const Inp
       call, groups, call.cost(), [&](std::int64_t border) { return groups.behind(border); },
       [&](std::int64_t head, std::int64_t border, const std::vector<RowBlock>& blocks) {
         const std::int64_t most_rows = rows_of_largest(blocks);
-        MappedRows<T> mapped(maps[static_cast<std::size_t>(head)], most_rows);
+        MappedRows<T> mapped(maps.of_queries(head), most_rows, false);
         const Upstream<T> upstream(most_rows, call.sizes.head_dim, call.normaliser());
         for (const RowBlock& block : blocks) {
           const HeadAnswers<T> answers = all.answers(call, inputs, block.begin, head);
@@ -393,7 +421,7 @@ void backward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inp
   if (call.cuts_causal && wants_keys) sum_queries_behind_borders(call, maps, inputs, all, at_borders);
   for_groups(call, call.query_pieces, causal_block, 6 * call.cost(),
              [&](std::int64_t head, std::int64_t group, const std::vector<RowBlock>& blocks) {
-               CausalBackward<T> pass(maps[static_cast<std::size_t>(head)], rows_of_largest(blocks), call.features,
+               CausalBackward<T> pass(maps.of_queries(head), maps.of_keys(head), rows_of_largest(blocks), call.features,
                                       call.sizes.head_dim, call.normaliser());
                if (call.cuts_causal) pass.start_from(at_borders.begin(group + 1, head));
                for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
@@ -407,7 +435,7 @@ void backward_causal(const Call& call, const Maps<T>& maps, const Inputs<T>& inp
 
 template <class T>
 void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& all) {
-  const Maps<T> maps = head_maps<T>(call.map, call.sizes.heads, true);
+  const Maps<T> maps(call, true);
   if (all.dq) clear_outside(call.queries, all.dq, call.sizes.heads * call.sizes.features);
   if (all.dk) clear_outside(call.keys, all.dk, call.sizes.heads * call.sizes.features);
   if (all.dv) clear_outside(call.keys, all.dv, call.sizes.heads * call.sizes.head_dim);
@@ -420,40 +448,62 @@ void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& al
 
 // ---- The op ----
 
-/// q, k, v, and the parameters of all layers.
+/// q, k, v, and the parameters of all layers, those of queries first.
 std::vector<Tensor> inputs_of(const Tensor& q, const Tensor& k, const Tensor& v,
-                              const std::vector<FeatureMapLayer>& map) {
+                              const std::vector<FeatureMapLayer>& map, const std::vector<FeatureMapLayer>& key_map) {
   std::vector<Tensor> inputs{q, k, v};
-  for (const FeatureMapLayer& layer : map) {
-    for (const Tensor& parameter : feature_map_detail::parameters_of(layer)) inputs.push_back(parameter);
+  for (const auto* layers : {&map, &key_map}) {
+    for (const FeatureMapLayer& layer : *layers) {
+      for (const Tensor& parameter : feature_map_detail::parameters_of(layer)) inputs.push_back(parameter);
+    }
   }
   return inputs;
 }
 
-/// The layers whose parameters are `get(3)`, `get(4)`, …, with the activations of `map`.
+constexpr std::size_t parameters_of_layer = std::tuple_size_v<decltype(feature_map_detail::parameters_of({}))>;
+
+/// The layers with these activations whose parameters are `get(first)` and those behind it.
 template <class Get>
-std::vector<FeatureMapLayer> layers_from(const std::vector<FeatureActivation>& activations, Get get) {
+std::vector<FeatureMapLayer> layers_from(const std::vector<FeatureActivation>& activations, std::size_t first,
+                                         Get get) {
   std::vector<FeatureMapLayer> map;
-  std::size_t i = 3;
   for (const FeatureActivation activation : activations) {
-    map.push_back({activation, get(i), get(i + 1), get(i + 2), get(i + 3), get(i + 4)});
-    i += 5;
+    map.push_back({activation, get(first), get(first + 1), get(first + 2), get(first + 3), get(first + 4)});
+    first += parameters_of_layer;
   }
   return map;
+}
+
+std::vector<FeatureActivation> activations_of(const std::vector<FeatureMapLayer>& map) {
+  std::vector<FeatureActivation> activations;
+  for (const FeatureMapLayer& layer : map) activations.push_back(layer.activation);
+  return activations;
 }
 
 /// What a tape keeps beside the tensors. A `Call` holds parameters, which the tape must see as saved.
 struct Kept {
   Sequences queries, keys;
   KernelAttentionOptions options;
-  std::vector<FeatureActivation> activations;
+  std::vector<FeatureActivation> activations, key_activations;
+
+  std::size_t inputs() const { return 3 + parameters_of_layer * (activations.size() + key_activations.size()); }
+  template <class Get>
+  std::vector<FeatureMapLayer> map(Get get) const {
+    return layers_from(activations, 3, get);
+  }
+  /// Empty where keys have that of queries.
+  template <class Get>
+  std::vector<FeatureMapLayer> key_map(Get get) const {
+    return layers_from(key_activations, 3 + parameters_of_layer * activations.size(), get);
+  }
 };
 
 /// Cotangents of the inputs, which are saved with the output, the denominators and the states behind them.
 std::vector<Tensor> kernel_attention_vjp(const Kept& kept, const Backward& b) {
-  const std::size_t input_count = 3 + 5 * kept.activations.size();
-  const Call call = call_of(b.saved(0), b.saved(1), b.saved(2), kept.queries, kept.keys, kept.options,
-                            layers_from(kept.activations, [&](std::size_t i) { return b.saved(i); }));
+  const std::size_t input_count = kept.inputs();
+  const auto saved = [&](std::size_t i) { return b.saved(i); };
+  const Call call = call_of(b.saved(0), b.saved(1), b.saved(2), kept.queries, kept.keys, kept.options, kept.map(saved),
+                            kept.key_map(saved));
   std::vector<Tensor> result(input_count);
   std::int64_t parameters = 0;
   bool with_parameters = false;
@@ -504,9 +554,10 @@ Tensor features_definition(const std::vector<FeatureMapLayer>& map, const std::v
 
 /// The quadratic form, weights (H, n, l) = φ(q) φ(k)ᵀ.
 Tensor definition(const Kept& kept, const std::vector<Tensor>& inputs) {
-  const auto map = layers_from(kept.activations, [&](std::size_t i) { return inputs[i]; });
+  const auto input = [&](std::size_t i) { return inputs[i]; };
+  const std::vector<FeatureMapLayer> map = kept.map(input), key_map = kept.key_map(input);
   const Tensor phi_q = features_definition(map, kept.options.dropout.queries, inputs[0]);
-  const Tensor phi_k = features_definition(map, kept.options.dropout.keys, inputs[1]);
+  const Tensor phi_k = features_definition(key_map.empty() ? map : key_map, kept.options.dropout.keys, inputs[1]);
   auto attend = [&](const Tensor& q, const Tensor& k, const Tensor& value) {
     Tensor weights = matmul(q, k, {.transpose_b = true});
     if (kept.options.causal) weights = weights * causal_mask(q.size(1), 1, 0, q.dtype());
@@ -521,10 +572,10 @@ Tensor definition(const Kept& kept, const std::vector<Tensor>& inputs) {
 
 Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries,
                         const Sequences& keys, const KernelAttentionOptions& options,
-                        const std::vector<FeatureMapLayer>& map) {
+                        const std::vector<FeatureMapLayer>& map, const std::vector<FeatureMapLayer>& key_map) {
   using namespace kernel_attention_detail;
-  const Call call = call_of(q, k, v, queries, keys, options, map);
-  const std::vector<Tensor> inputs = inputs_of(q, k, v, map);
+  const Call call = call_of(q, k, v, queries, keys, options, map, key_map);
+  const std::vector<Tensor> inputs = inputs_of(q, k, v, map, key_map);
   const AttentionSizes& sizes = call.sizes;
   Tensor o = empty(q.shape().with(-1, sizes.head_dim), v.dtype());
   Tensor denominators = empty({sizes.heads, sizes.query_rows}, v.dtype());
@@ -534,8 +585,7 @@ Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const
     forward<T>(call, {q.data<T>(), k.data<T>(), v.data<T>()},
                {write<T>(o, op), write<T>(denominators, op), keeps_states ? write<T>(states, op) : nullptr});
   });
-  Kept kept{queries, keys, options, {}};
-  for (const FeatureMapLayer& layer : map) kept.activations.push_back(layer.activation);
+  const Kept kept{queries, keys, options, activations_of(map), activations_of(key_map)};
   std::vector<Tensor> saved = inputs;
   saved.insert(saved.end(), {o, denominators, states});
   record({.name = op,

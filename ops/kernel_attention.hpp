@@ -35,8 +35,9 @@ struct KernelAttentionOptions {
 ///   o_i = Σ_j (φ(q_i)·φ(k_j)) v_j / D_i,   D_i = Σ_j φ(q_i)·φ(k_j) + epsilon,   j over the keys that i sees;
 /// with `KernelNormaliser::sqrt_n`, D_i is the root of their number.
 /// q (…, H, in), k (…, H, in), v (…, H, d) → (…, H, d). `map` is a stack of layers from `in` to m features; without
-/// layers φ(x) = x; `dropout` of the options acts on the input of each layer, with masks of queries and of keys, which
-/// are computed again where they are needed. The leading axes, (T) or (B, N), hold the rows that `queries` and `keys`
+/// layers φ(x) = x. Keys have a map of their own, of as many features, where `key_map` has layers. `dropout` of the
+/// options acts on the input of each layer, with masks of queries and of keys, which are computed again where they are
+/// needed. The leading axes, (T) or (B, N), hold the rows that `queries` and `keys`
 /// divide into sequences, the i-th of one with the i-th of the other; they may differ (cross attention). float32 or
 /// float64, one type for all.
 ///
@@ -46,11 +47,12 @@ struct KernelAttentionOptions {
 /// sequence, and queries of a sequence without keys, give 0 and receive gradients of 0. Saves the inputs, the output,
 /// one number for each row and head, and states (S, Σ φ(k)) of m·(d + 1) numbers: one for each sequence and head, or
 /// when causal for each 512 rows of it. Throws `Error` for other shapes or types, for sequences that do not fit the
-/// rows or each other, an epsilon that is not positive, a rate outside [0, 1), or masks that are not as many as layers.
+/// rows or each other, an epsilon that is not positive, a rate outside [0, 1), masks that are not as many as layers, or
+/// an activation that makes pairs of features before the last layer.
 /// Source: Katharopoulos et al., "Transformers are RNNs", arXiv 2006.16236; the trained φ: Yorsh, Kovalenko, arXiv
 /// 2211.04076; the chunked form: Hua et al., "Transformer quality in linear time", arXiv 2202.10447.
 Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries,
                         const Sequences& keys, const KernelAttentionOptions& options = {},
-                        const std::vector<FeatureMapLayer>& map = {});
+                        const std::vector<FeatureMapLayer>& map = {}, const std::vector<FeatureMapLayer>& key_map = {});
 
 }  // namespace lintel

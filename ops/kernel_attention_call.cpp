@@ -23,16 +23,34 @@ void check_masks(const std::vector<DropoutMask>& masks, std::size_t layers, cons
   for (const DropoutMask& mask : masks) check_dropout_rate(op, mask.rate);
 }
 
+/// Of each layer, after its checks; the last one's features are `features`.
+std::vector<feature_map_detail::LayerSizes> checked_sizes(const std::vector<FeatureMapLayer>& map, const Tensor& x,
+                                                          std::int64_t& features) {
+  std::vector<feature_map_detail::LayerSizes> sizes;
+  Shape shape = x.shape();
+  for (const FeatureMapLayer& layer : map) {
+    feature_map_detail::check_layer(op, layer, shape, x.dtype());
+    if (sizes.size() + 1 < map.size() && makes_pairs(layer.activation)) {
+      fail(op, ": an activation that makes pairs of features belongs into the last layer of a map");
+    }
+    sizes.push_back(feature_map_detail::sizes_of(layer, shape[shape.rank() - 2], shape[shape.rank() - 1]));
+    shape = shape.with(-1, sizes.back().out);
+  }
+  features = shape[shape.rank() - 1];
+  return sizes;
+}
+
 Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries, const Sequences& keys,
-             const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map) {
+             const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map,
+             const std::vector<FeatureMapLayer>& key_map) {
   const AttentionSizes sizes = check_attention(op, q, k, v, queries, keys, options.causal);
   if (!(options.epsilon > 0)) fail(op, ": epsilon is ", options.epsilon, ", a positive number wanted");
   check_masks(options.dropout.queries, map.size(), "queries");
-  check_masks(options.dropout.keys, map.size(), "keys");
-  Shape shape = q.shape();
-  for (const FeatureMapLayer& layer : map) {
-    feature_map_detail::check_layer(op, layer, shape, q.dtype());
-    shape = shape.with(-1, layer.weight.size(1));
+  check_masks(options.dropout.keys, key_map.empty() ? map.size() : key_map.size(), "keys");
+  std::int64_t features = 0, key_features = 0;
+  const auto map_sizes = checked_sizes(map, q, features), key_map_sizes = checked_sizes(key_map, k, key_features);
+  if (!key_map.empty() && features != key_features) {
+    fail(op, ": the map of queries gives ", features, " features, that of keys ", key_features);
   }
   // A long sequence is cut where there are too few heads and sequences to give every thread of a larger machine work.
   const bool few = queries.count() * sizes.heads < most_groups;
@@ -44,17 +62,26 @@ Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences&
   constexpr std::int64_t fewest_causal_tasks = 4;
   const std::int64_t long_tasks = sequences_longer_than(long_piece, queries) * sizes.heads;
   const bool cuts_causal = options.causal && long_tasks > 0 && long_tasks < fewest_causal_tasks;
-  const std::int64_t features = shape[shape.rank() - 1];
-  return {sizes, queries, keys, options, map, features, cuts_causal, {queries, longest}, {keys, longest}};
+  return {sizes,
+          queries,
+          keys,
+          options,
+          map,
+          key_map,
+          map_sizes,
+          key_map_sizes,
+          features,
+          cuts_causal,
+          {queries, longest},
+          {keys, longest}};
 }
 
 /// Of the products of φ.
-double flops_of_features(const Call& call, std::int64_t rows) {
-  double flops = 0;
-  for (const FeatureMapLayer& layer : call.map) {
-    flops += product_flops(rows, call.sizes.heads, feature_map_detail::sizes_of(layer).multiply_adds());
-  }
-  return flops;
+double flops_of_features(const Call& call, std::int64_t query_rows, std::int64_t key_rows) {
+  std::int64_t of_query = 0, of_key = 0;
+  for (const auto& layer : call.map_sizes) of_query += layer.multiply_adds();
+  for (const auto& layer : call.sizes_of_keys()) of_key += layer.multiply_adds();
+  return product_flops(query_rows, call.sizes.heads, of_query) + product_flops(key_rows, call.sizes.heads, of_key);
 }
 
 /// Of products over the weights within the chunks of the causal form, of `depth` multiply-adds each.
@@ -77,7 +104,7 @@ double flops_of_states(const Call& call, std::int64_t rows) {
 double flops_of(const Call& call) {
   const AttentionSizes& s = call.sizes;
   const std::int64_t rows = s.query_rows + s.key_rows;
-  return flops_of_features(call, rows) + flops_of_states(call, rows) +
+  return flops_of_features(call, s.query_rows, s.key_rows) + flops_of_states(call, rows) +
          flops_within_chunks(call, call.features + s.head_dim + 1);
 }
 
@@ -106,17 +133,21 @@ double flops_at_borders(const Call& call) {
   if (!call.cuts_causal) return 0;
   const SequencePieces& pieces = call.query_pieces;
   const PieceGroups groups = groups_of(call, pieces);
-  std::int64_t rows = 0;
+  const auto rows_in = [&](const PieceGroups::Range& range) {
+    std::int64_t rows = 0;
+    for (std::int64_t i = range.first; i < range.last; ++i) rows += pieces[i].size();
+    return rows;
+  };
+  std::int64_t keys = 0, queries = 0;
   for (std::int64_t border = 0; border < groups.count(); ++border) {
-    for (const PieceGroups::Range& range : {groups.before(border), groups.behind(border)}) {
-      for (std::int64_t i = range.first; i < range.last; ++i) rows += pieces[i].size();
-    }
+    keys += rows_in(groups.before(border));
+    queries += rows_in(groups.behind(border));
   }
-  return flops_of_features(call, rows) + flops_of_states(call, rows);
+  return flops_of_features(call, queries, keys) + flops_of_states(call, queries + keys);
 }
 
 double recomputed_flops_of(const Call& call) {
-  double flops = flops_of_features(call, call.sizes.query_rows + call.sizes.key_rows) +
+  double flops = flops_of_features(call, call.sizes.query_rows, call.sizes.key_rows) +
                  flops_within_chunks(call, call.features) + flops_at_borders(call);
   for (std::int64_t i = 0; call.options.causal && i < call.query_pieces.count(); ++i) {
     flops += flops_of_states(call, (call.query_pieces[i].size() - 1) / chunk * chunk);

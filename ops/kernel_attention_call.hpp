@@ -21,12 +21,17 @@ struct Call {
   AttentionSizes sizes;
   Sequences queries, keys;
   KernelAttentionOptions options;
-  std::vector<FeatureMapLayer> map;
+  std::vector<FeatureMapLayer> map, key_map;  ///< an empty `key_map` says that `map` is that of keys too
+  std::vector<feature_map_detail::LayerSizes> map_sizes, key_map_sizes;
   std::int64_t features;
   /// Whether groups of the causal form end inside of sequences, which costs sums at their borders.
   bool cuts_causal;
   SequencePieces query_pieces, key_pieces;
 
+  const std::vector<FeatureMapLayer>& map_of_keys() const { return key_map.empty() ? map : key_map; }
+  const std::vector<feature_map_detail::LayerSizes>& sizes_of_keys() const {
+    return key_map.empty() ? map_sizes : key_map_sizes;
+  }
   Normaliser normaliser() const { return Normaliser(options); }
   std::int64_t state_size() const { return features * (sizes.head_dim + 1); }
   /// The states that are kept: one for each piece when causal, else one for each sequence.
@@ -37,14 +42,15 @@ struct Call {
     double cost = static_cast<double>((features + 1) * (sizes.head_dim + 1)) / 8;
     cost += static_cast<double>(features + sizes.head_dim) / 2;
     if (options.causal) cost += static_cast<double>(chunk * (features + sizes.head_dim)) / 8;
-    for (const FeatureMapLayer& layer : map) cost += feature_map_detail::sizes_of(layer).cost();
+    for (const feature_map_detail::LayerSizes& layer : map_sizes) cost += layer.cost();
     return cost;
   }
 };
 
 /// Checks the inputs, and decides how the work is cut: by shape alone. Throws `Error` as `kernel_attention` does.
 Call call_of(const Tensor& q, const Tensor& k, const Tensor& v, const Sequences& queries, const Sequences& keys,
-             const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map);
+             const KernelAttentionOptions& options, const std::vector<FeatureMapLayer>& map,
+             const std::vector<FeatureMapLayer>& key_map);
 
 /// Into how many groups of consecutive pieces, or of whole sequences, each head's work is cut. Few rows are not worth
 /// many sums.

@@ -18,6 +18,7 @@
 
 namespace lintel::kernel_attention_detail {
 
+using feature_map_detail::GatheredRows;
 using feature_map_detail::HeadMap;
 using feature_map_detail::MapGradients;
 using feature_map_detail::MapInput;
@@ -143,17 +144,18 @@ void read_causal(std::int64_t rows, std::int64_t features, std::int64_t head_dim
                  T* denominators) {
   const Kernels<T>& kernels = active_kernels<T>();
   const std::int64_t longest = std::min(chunk, rows);
-  const Scratch<T> scores(longest * longest);
+  const Scratch<T> scores(longest * longest), found(longest * head_dim);
+  const Block<T> n{found, head_dim};
   for (std::int64_t begin = 0; begin < rows; begin += chunk, denominators += chunk) {
     const std::int64_t count = std::min(chunk, rows - begin);
     const auto [q, k, v] = inputs.from_row(begin);
-    const Block<T> n = o.from_row(begin), within{scores, count};
+    const Block<T> answer = o.from_row(begin), within{scores, count};
     state.read(count, q, static_cast<T>(normaliser.epsilon), n, denominators);
     multiply_transposed_b<T>(count, count, features, q, k, within);
     kernels.keep_past(scores, denominators, count);
     normaliser.replace(denominators, count, before + begin + 1, 1);
     multiply<T>(count, head_dim, count, within, v, n, true);
-    kernels.divide_rows(n.first, n.stride, denominators, n.first, n.stride, count, head_dim);
+    kernels.divide_rows(n.first, n.stride, denominators, answer.first, answer.stride, count, head_dim);
     state.add(count, k, v, nullptr);
   }
 }
@@ -171,11 +173,13 @@ struct CausalPart {
 template <class T>
 class CausalForward {
  public:
-  CausalForward(const HeadMap<T>& map, std::int64_t most_rows, std::int64_t features, std::int64_t head_dim)
+  CausalForward(const HeadMap<T>& map, const HeadMap<T>& key_map, std::int64_t most_rows, std::int64_t features,
+                std::int64_t head_dim)
       : features_(features),
         head_dim_(head_dim),
-        queries_(map, most_rows),
-        keys_(map, most_rows),
+        queries_(map, most_rows, false),
+        keys_(key_map, most_rows, false),
+        values_(most_rows, head_dim),
         state_(features, head_dim) {}
 
   /// Begins in the middle of a sequence, of which `state` has summed what comes before.
@@ -185,7 +189,8 @@ class CausalForward {
 
   void block(std::int64_t rows, const HeadQueries<T>& queries, const HeadKeys<T>& keys, const Normaliser& normaliser,
              const std::vector<CausalPart<T>>& parts) {
-    const CausalRows<T> inputs{queries_.forward(rows, queries.q), keys_.forward(rows, keys.k), keys.v};
+    const CausalRows<T> inputs{queries_.forward(rows, queries.q), keys_.forward(rows, keys.k),
+                               values_.gather(rows, keys.v)};
     for (const CausalPart<T>& part : parts) {
       if (part.begins_sequence) state_.clear();
       if (part.state) std::copy_n(state_->matrix().first, State<T>::size(features_, head_dim_), part.state);
@@ -197,6 +202,7 @@ class CausalForward {
  private:
   std::int64_t features_, head_dim_;
   MappedRows<T> queries_, keys_;
+  GatheredRows<T> values_;
   OwnState<T> state_;
 };
 
@@ -279,13 +285,14 @@ void backward_within_chunk(std::int64_t rows, std::int64_t features, std::int64_
 template <class T>
 class CausalBackward {
  public:
-  CausalBackward(const HeadMap<T>& map, std::int64_t most_rows, std::int64_t features, std::int64_t head_dim,
-                 const Normaliser& normaliser)
+  CausalBackward(const HeadMap<T>& map, const HeadMap<T>& key_map, std::int64_t most_rows, std::int64_t features,
+                 std::int64_t head_dim, const Normaliser& normaliser)
       : features_(features),
         head_dim_(head_dim),
         state_size_(State<T>::size(features, head_dim)),
-        queries_(map, most_rows),
-        keys_(map, most_rows),
+        queries_(map, most_rows, true),
+        keys_(key_map, most_rows, true),
+        values_(most_rows, head_dim),
         upstream_(most_rows, head_dim, normaliser),
         scores_(chunk * chunk),
         states_((most_rows + chunk - 1) / chunk * state_size_),
@@ -297,7 +304,8 @@ class CausalBackward {
   void block(std::int64_t rows, const HeadAnswers<T>& answers, const HeadKeys<T>& keys, const HeadGradients<T>& dq,
              const HeadGradients<T>& dk, const std::vector<CausalPart<T>>& parts) {
     constexpr Block<T> nothing{nullptr, 0};
-    const CausalRows<T> inputs{queries_.forward(rows, answers.q), keys_.forward(rows, keys.k), keys.v};
+    const CausalRows<T> inputs{queries_.forward(rows, answers.q), keys_.forward(rows, keys.k),
+                               values_.gather(rows, keys.v)};
     const Cotangents to{dq.of_features() ? queries_.gradient(dq.dx) : nothing,
                         dk.of_features() ? keys_.gradient(dk.dx) : nothing, dk.dv};
     upstream_.compute(rows, answers);
@@ -345,6 +353,7 @@ class CausalBackward {
 
   std::int64_t features_, head_dim_, state_size_;
   MappedRows<T> queries_, keys_;
+  GatheredRows<T> values_;
   Upstream<T> upstream_;
   Scratch<T> scores_, states_;
   OwnState<T> seen_by_;

@@ -134,8 +134,11 @@ struct Kernels {
   void (*activation_and_slope)(Activation f, const T* g, const T* u, T* du, T* y, std::int64_t count);
   void (*feature_map_forward)(FeatureActivation f, const T* u, std::int64_t u_stride, const T* t, std::int64_t t_stride,
                               T* y, std::int64_t y_stride, std::int64_t rows, std::int64_t columns);
-  void (*feature_map_backward)(FeatureActivation f, const T* g, std::int64_t g_stride, T* u, std::int64_t u_stride,
-                               T* t, std::int64_t t_stride, std::int64_t rows, std::int64_t columns);
+  void (*feature_map_trace)(FeatureActivation f, T* u, std::int64_t u_stride, T* t, std::int64_t t_stride, T* y,
+                            std::int64_t y_stride, std::int64_t rows, std::int64_t columns);
+  void (*feature_map_backward)(FeatureActivation f, const T* g, std::int64_t g_stride, const T* y,
+                               std::int64_t y_stride, T* u, std::int64_t u_stride, T* t, std::int64_t t_stride,
+                               std::int64_t rows, std::int64_t columns);
   void (*keep_past)(T* scores, T* sums, std::int64_t size);
   void (*keep_past_backward)(T* dscores, const T* dsums, std::int64_t size);
   void (*score_weights_forward)(T* scores, T* maximum, T* sum, T* o, std::int64_t o_stride, std::int64_t values,

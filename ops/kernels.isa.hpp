@@ -69,6 +69,7 @@ void fill_fused(Kernels<T>& table) {
   table.sum_of_squares = sum_of_squares<T>;
   table.activation_and_slope = activation_and_slope<T>;
   table.feature_map_forward = feature_map_forward<T>;
+  table.feature_map_trace = feature_map_trace<T>;
   table.feature_map_backward = feature_map_backward<T>;
   table.keep_past = keep_past<T>;
   table.keep_past_backward = keep_past_backward<T>;

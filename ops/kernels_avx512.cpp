@@ -5,6 +5,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 warns of its own intrinsics: GCC bug 105593
+#pragma GCC diagnostic ignored "-Wuninitialized"        // the same
 #endif
 
 #include <lintel/ops/kernels.isa.hpp>

@@ -4,6 +4,7 @@
 #include <lintel/models/classifier.hpp>
 #include <lintel/nn/loss.hpp>
 #include <lintel/nn/safetensors.hpp>
+#include <lintel/ops/elementwise.hpp>
 
 #include "file_helpers.hpp"
 #include "module_helpers.hpp"
@@ -64,6 +65,36 @@ std::string error_of_config(const ClassifierConfig& config) {
 }
 
 }  // namespace
+
+TEST_CASE("a token of a causal classifier sees itself and those before it alone") {
+  for (const nn::AttentionConfig& attention : both_attentions) {
+    ClassifierConfig config = small_config(attention, "mean");
+    config.causal = true;
+    const Classifier causal = random_classifier(config);
+    config.causal = false;
+    const Classifier seeing_all = random_classifier(config);
+    // n·(mean over n tokens) is a sum: what a further token adds to it is its own vector, if those before do not
+    // change.
+    const auto sum = [](const Classifier& model, const std::vector<std::int64_t>& tokens) {
+      return model.encoder(pack({tokens}), std::nullopt) * static_cast<double>(tokens.size());
+    };
+    const auto last_vector = [&](const Classifier& model) { return sum(model, {1, 2, 3}) - sum(model, {1, 2}); };
+    const auto vectors = [](const Classifier& model) {
+      const models::SequenceEncoder& encoder = model.encoder;
+      const models::EmbeddedTokens embedded = encoder.embedding(pack({{1, 2, 3}}));
+      return (*encoder.norm)(nn::apply_blocks(encoder.blocks, embedded.vectors, embedded.sequences, encoder.causal));
+    };
+    const auto difference = [&](const Classifier& model) {
+      return largest_difference(last_vector(model), share_buffer(vectors(model), {1, 8}, 16));
+    };
+    CHECK(difference(causal) < 1e-5);
+    CHECK(difference(seeing_all) > 1e-3);
+  }
+  ClassifierConfig config = small_config(nn::KernelAttentionConfig{});
+  config.causal = true;
+  CHECK(error_of([&] { random_classifier(config); }) ==
+        "classifier: a causal encoder wants the pooling mean, since a first token sees nothing but itself");
+}
 
 TEST_CASE("the parameter counts of the paper's ListOps models come out") {
   CHECK(listops_parameters(nn::SoftmaxAttentionConfig{}) == 21'019'658);

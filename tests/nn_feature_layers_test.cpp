@@ -342,11 +342,24 @@ TEST_CASE("hedgehog has matrices of its own for queries and keys, and starts wit
   CHECK_FALSE(same_bits(map(x), map(x, std::nullopt, nn::FeatureRole::key)));
 }
 
-TEST_CASE("maps of linear and gated layers are stacks that attention applies itself, others are applied before it") {
-  Rng rng(1);
+TEST_CASE("attention applies every map itself: to queries and keys as the map does, and keeps none of its features") {
+  const Sequences sequences = sequences_of({70, 0, 3});
   for (const std::string& kind : nn::feature_map_kinds()) {
-    const bool stacks = kind == "linear" || kind == "glu" || kind == "lowrank_glu" || kind == "residual";
-    CHECK(nn::FeatureMap(2, 4, rng, {.kind = kind}).stack().size() == (stacks ? 1 : 0));
+    CAPTURE(kind);
+    Rng rng(1);
+    const nn::FeatureMap map = in_float64(nn::FeatureMap(heads, 8, rng, {.kind = kind, .bias = true}));
+    randomise(map, rng);
+    const auto input = [&] { return normal({73, heads, 8}, 0, 1, rng, DType::float64); };
+    const Tensor q = input(), k = input(), v = input();
+    std::vector<FeatureMapLayer> key_map;
+    if (map.tells_keys_from_queries()) key_map = map.stack(nn::FeatureRole::key, DType::float64);
+    const KernelAttentionOptions options{.normaliser =
+                                             kind == "identity" ? KernelNormaliser::sqrt_n : KernelNormaliser::sum};
+    const Tensor found = kernel_attention(q, k, v, sequences, sequences, options,
+                                          map.stack(nn::FeatureRole::query, DType::float64), key_map);
+    const Tensor of_features =
+        kernel_attention(map(q), map(k, std::nullopt, nn::FeatureRole::key), v, sequences, sequences, options);
+    CHECK(largest_difference(found, of_features) < 1e-12 * std::max(1.0, largest(of_features)));
   }
 }
 

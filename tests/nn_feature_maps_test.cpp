@@ -99,7 +99,7 @@ TEST_CASE("dropout falls on the input of every layer, with masks of their own") 
   const nn::Training training{3, 4};
   auto apply = [&](std::size_t layer, const Tensor& input, FeatureActivation activation) {
     return std::get<nn::LinearFeatureLayer>(map.layers[layer])
-        .with(activation)(map.dropout(input, training.child(layer)));
+        .stack({activation})[0](map.dropout(input, training.child(layer)));
   };
   const Tensor wanted = apply(1, apply(0, x, FeatureActivation::none), FeatureActivation::softplus);
   CHECK(same_bits(map(x, training), wanted));

@@ -71,6 +71,33 @@ Sample mapped_sample(std::int64_t rows, std::int64_t heads, std::int64_t in, std
           normal_input({heads, features, rank}), normal_input({heads, rank, inner})};
 }
 
+/// Queries and keys of size 3 with maps of their own, of 8 features: two layers, and random features or pairs of
+/// softmax.
+OpRow untied_row(const char* variant, const Sequences& sequences, const KernelAttentionOptions& options) {
+  const auto map = [](const Tensors& x) {
+    return std::vector<FeatureMapLayer>{{FeatureActivation::gelu, x[3]}, {FeatureActivation::favor_query, x[4]}};
+  };
+  const auto key_map = [](const Tensors& x) {
+    return std::vector<FeatureMapLayer>{{FeatureActivation::softmax_pair, x[5]}};
+  };
+  return {.op = "kernel_attention",
+          .variant = variant,
+          .call =
+              [=](const Tensors& x) {
+                return kernel_attention(x[0], x[1], x[2], sequences, sequences, options, map(x), key_map(x));
+              },
+          .samples = {{normal_input({4, 2, 3}), normal_input({4, 2, 3}), normal_input({4, 2, 2}),
+                       normal_input({2, 5, 3}), normal_input({2, 4, 5}), normal_input({2, 4, 3})}},
+          .fused = true,
+          .reference =
+              [=](const Tensors& x) {
+                return attention_by_loops(features_by_layers(map(x), options.dropout.queries, x[0]),
+                                          features_by_layers(key_map(x), options.dropout.keys, x[1]), x[2], sequences,
+                                          sequences, options.causal, options.epsilon,
+                                          [](double product) { return product; });
+              }};
+}
+
 /// For rows with padding, with keys that no query sees, or with dropout: what stands there may hold anything.
 OpRow with_unseen_inputs(OpRow row) {
   row.nan_may_vanish = {0, 1, 2};
@@ -114,6 +141,15 @@ std::vector<ErrorCase> attention_errors() {
           {"kernel_attention: weight has shape (2, 4, 5), (2, 4, 3) wanted for x (5, 2, 3)",
            [] {
              kernel_attention(q, q, v, five, five, {}, {{FeatureActivation::none, zeros({2, 4, 5}), {}, {}, {}, {}}});
+           }},
+          {"kernel_attention: the map of queries gives 4 features, that of keys 6",
+           [] {
+             kernel_attention(q, q, v, five, five, {}, {{FeatureActivation::none, zeros({2, 4, 3})}},
+                              {{FeatureActivation::softmax_pair}});
+           }},
+          {"kernel_attention: an activation that makes pairs of features belongs into the last layer of a map",
+           [] {
+             kernel_attention(q, q, v, five, five, {}, {{FeatureActivation::favor_key}, {FeatureActivation::relu}});
            }},
           {"kernel_attention: inputs are float32 and float64, one type wanted; cast with to(x, dtype)", [] {
              kernel_attention(q, q, zeros({5, 2, 4}, DType::float64), five, five);
@@ -171,6 +207,10 @@ std::vector<OpRow> rows_of_kernel_attention() {
       mapped_row("mapped, causal", packed, {.causal = true}, {mapped_sample(4, 2, 3, 4)}),
       mapped_large,
       mapped_large_causal,
+      untied_row("maps of their own", packed, {}),
+      untied_row("maps of their own, causal", packed, {.causal = true}),
+      with_unseen_inputs(
+          untied_row("maps of their own, dropout", packed, {.dropout = {{{0.25, 7}, {0.5, 8}}, {{0.4, 9}}}})),
       attention_row("divided by the root", packed, packed, root, {positive}),
       with_unseen_inputs(attention_row("divided by the root, cross", packed, sequences_of({2, 3, 0}), root,
                                        {{features({4, 1, 3}), features({5, 1, 3}), features({5, 1, 2})}})),

@@ -304,6 +304,9 @@ class Options(CommandTest):
                               "root": ["--feature-map", "identity", "--normaliser", "sqrt_n", "--qk-norm"],
                               "normed": ["--normaliser", "rmsnorm", "--convolution", 4],
                               "tokens": ["--batch-tokens", 60], "mean": ["--pooling", "mean"],
+                              "causal": ["--pooling", "mean", "--causal"],
+                              "hedgehog": ["--feature-map", "hedgehog", "--kernel-dropout", 0.1],
+                              "mlp": ["--feature-map", "mlp", "--kernel-layers", 2, "--kernel-dropout", 0.1],
                               "smooth": ["--label-smoothing", 0.1, "--schedule", "warmup_linear", "--warmup", 1]}.items():
             with self.subTest(name):
                 result = self.run_json("train", "--data", "rows.tsv", *CLASSIFY, "--steps", 2, *options, "--out", name)

@@ -64,10 +64,9 @@ class Attention {
     const bool either_sign = command_.feature_map == "identity";
     const KernelAttentionOptions options{.causal = command_.causal,
                                          .normaliser = either_sign ? KernelNormaliser::sqrt_n : KernelNormaliser::sum};
-    const std::vector<FeatureMapLayer> stack = map_->stack();
-    if (!stack.empty()) return kernel_attention(q_, k_, v_, sequences_, sequences_, options, stack);
-    const Tensor phi_k = (*map_)(k_, std::nullopt, nn::FeatureRole::key);
-    return kernel_attention((*map_)(q_), phi_k, v_, sequences_, sequences_, options);
+    std::vector<FeatureMapLayer> key_map;
+    if (map_->tells_keys_from_queries()) key_map = map_->stack(nn::FeatureRole::key);
+    return kernel_attention(q_, k_, v_, sequences_, sequences_, options, map_->stack(), key_map);
   }
 
   AttentionCommand command_;

@@ -103,13 +103,14 @@ AttentionMap attention_map_of(const TrainedRun& run, const std::string& weights,
   }
   AttentionMap map;
   map.spaced = !tokeniser.is_bytes();
-  map.causal = !run.classifies();
+  map.causal = true;
   bool cls = false;
   if (run.classifies()) {
     const RowClassifier model = load_classifier(run, weights);
     const models::SequenceEncoder& encoder = model.encoder();
     cls = encoder.embedding.cls.defined();
-    map.weights = weights_of(encoder.embedding, encoder.blocks, layer, ids, false);
+    map.causal = encoder.causal;
+    map.weights = weights_of(encoder.embedding, encoder.blocks, layer, ids, map.causal);
   } else {
     const models::LanguageModel model = load_language_model(run, weights);
     map.weights = weights_of(model.embedding, model.blocks, layer, ids, true);

@@ -150,6 +150,10 @@ void check(const RunConfig& config) {
     fail("settings: the task match reads a table, and the format lines has one column");
   }
   if (config.task != "match" && config.interaction != "none") fail("settings: interaction is for the task match");
+  if (config.causal && !classifies(config)) fail("settings: causal is for the tasks classify and match");
+  if (config.causal && config.pooling != "mean") {
+    fail("settings: causal wants the pooling mean, since a first token sees nothing but itself");
+  }
   if (classifies(config) && config.tied_output) fail("settings: tied_output is for the tasks lm and seq2seq");
   if (config.batch_tokens == 0 && config.accumulate > config.batch) {
     fail("settings: a batch of ", config.batch, " cannot be cut into ", config.accumulate, " pieces");

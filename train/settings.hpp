@@ -124,6 +124,8 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"tied_output", "the output is the table of tokens, of lm and seq2seq"}, c.tied_output);
   f(Setting{"pooling", "what is classified: a learned first token or the mean of all"}.one_of({"cls", "mean"}),
     c.pooling);
+  f(Setting{"causal", "of classify and match: a token sees itself and those before it, as in lm; wants pooling mean"},
+    c.causal);
   f(Setting{"interaction", "what the task match compares beside the two vectors; nli: their product and difference"}
         .one_of({"none", "nli"}),
     c.interaction);
