@@ -212,6 +212,7 @@ std::vector<OpRow> rows_of_feed_forward() {
       gated_feed_forward_row("relu, recompute", {.activation = Activation::relu, .recompute = true}),
       gated_feed_forward_row("tanh", {.activation = Activation::tanh}),
       gated_feed_forward_row("recompute", {.activation = Activation::silu, .recompute = true}),
+      gated_feed_forward_row("dropout, relu", {.activation = Activation::relu, .hidden_dropout = hidden}),
       gated_feed_forward_row("dropout", {.hidden_dropout = hidden, .output_dropout = output}),
       gated_feed_forward_row(
           "dropout, silu, recompute",
