@@ -1,16 +1,17 @@
 #include <lintel/nn/swiglu.hpp>
-#include <lintel/ops/elementwise.hpp>
+#include <lintel/ops/feed_forward.hpp>
 
 namespace lintel::nn {
 namespace swiglu_detail {
 
 std::variant<FeedForward, SwiGlu> make_mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options) {
-  if (options.kind == "gelu") {
-    FeedForward network(hidden, mlp, rng, options.dropout, {options.bias});
+  auto make = [&]<class Network>(std::type_identity<Network>) {
+    Network network(hidden, mlp, rng, options.dropout, {options.bias});
     network.recompute = options.recompute;
     return network;
-  }
-  if (options.kind == "swiglu") return SwiGlu(hidden, mlp, rng, options.dropout, {options.bias});
+  };
+  if (options.kind == "gelu") return make(std::type_identity<FeedForward>());
+  if (options.kind == "swiglu") return make(std::type_identity<SwiGlu>());
   fail("feed_forward: unknown kind \"", options.kind, "\", one of gelu, swiglu wanted");
 }
 
@@ -23,9 +24,11 @@ SwiGlu::SwiGlu(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_r
       dropout(dropout_rate) {}
 
 Tensor SwiGlu::operator()(const Tensor& x, const std::optional<Training>& training, const Tensor& residual) const {
-  const Tensor gated = dropout(gate(x, Activation::silu) * up(x), child_of(training, 0));
-  const Tensor y = dropout(down(gated), child_of(training, 1));
-  return residual.defined() ? y + residual : y;
+  return gated_feed_forward(x, gate.weight, gate.bias, up.weight, up.bias, down.weight, down.bias, residual,
+                            {.activation = Activation::silu,
+                             .hidden_dropout = dropout.mask(child_of(training, 0)),
+                             .output_dropout = dropout.mask(child_of(training, 1)),
+                             .recompute = recompute});
 }
 
 Mlp::Mlp(std::int64_t hidden, std::int64_t mlp, Rng& rng, const MlpOptions& options)

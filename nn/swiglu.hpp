@@ -8,13 +8,14 @@
 
 namespace lintel::nn {
 
-/// down(dropout(silu(gate(x)) ⊙ up(x))), then dropout again.
+/// down(dropout(silu(gate(x)) ⊙ up(x))), then dropout again; see `lintel::gated_feed_forward`.
 /// Source: Shazeer, "GLU variants improve Transformer", arXiv 2002.05202.
 struct SwiGlu {
   Linear gate;  ///< hidden → mlp
   Linear up;    ///< hidden → mlp
   Linear down;  ///< mlp → hidden
   Dropout dropout;
+  bool recompute = false;  ///< keep nothing of size mlp for the backward pass, and compute it once more there
 
   SwiGlu(std::int64_t hidden, std::int64_t mlp, Rng& rng, double dropout_rate = 0, const LinearOptions& linear = {});
 
@@ -33,7 +34,7 @@ struct MlpOptions {
   std::string kind = "gelu";  ///< "gelu", which is `FeedForward`, or "swiglu"
   double dropout = 0;
   bool bias = true;
-  bool recompute = false;  ///< of `FeedForward`
+  bool recompute = false;  ///< of `FeedForward` and `SwiGlu`
 };
 
 /// The feedforward network that options ask for.

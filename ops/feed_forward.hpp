@@ -1,4 +1,4 @@
-// The position-wise feedforward network of a Transformer block, from its input to its result in one pass.
+// The position-wise feedforward networks of a Transformer block, from their input to their result in one pass.
 #pragma once
 
 #include <lintel/core/tensor.hpp>
@@ -9,10 +9,10 @@ namespace lintel {
 
 struct FeedForwardOptions {
   Activation activation = Activation::gelu;
-  DropoutMask hidden_dropout = {};  ///< of f(u) (…, mlp)
+  DropoutMask hidden_dropout = {};  ///< of f(u), or f(u) ⊙ v (…, mlp)
   DropoutMask output_dropout = {};  ///< of the result (…, out), before the residual
-  /// Keep nothing of the size of u for the backward pass, and compute u once more there: a third more products, for
-  /// sequences whose u would not fit the memory.
+  /// Keep nothing of the size of u for the backward pass, and compute u, and v, once more there: in a training step a
+  /// sixth more products, or two ninths where there is a v, for sequences whose u would not fit the memory.
   bool recompute = false;
 };
 
@@ -26,5 +26,14 @@ struct FeedForwardOptions {
 /// Source: Vaswani et al., "Attention is all you need", 2017.
 Tensor feed_forward(const Tensor& x, const Tensor& up, const Tensor& up_bias, const Tensor& down,
                     const Tensor& down_bias, const Tensor& residual = Tensor(), const FeedForwardOptions& options = {});
+
+/// The gated form: y = dropout(dropout(f(u) ⊙ v) downᵀ + down_bias) + residual with u = x gateᵀ + gate_bias and
+/// v = x upᵀ + up_bias; SwiGLU where f is silu.
+/// gate and up (mlp, in), their biases (mlp), all else as for `feed_forward`. Neither f(u) nor f(u) ⊙ v is ever an
+/// array; where a tape records, u and v are, unless `recompute` is set.
+/// Source: Shazeer, "GLU variants improve Transformer", arXiv 2002.05202.
+Tensor gated_feed_forward(const Tensor& x, const Tensor& gate, const Tensor& gate_bias, const Tensor& up,
+                          const Tensor& up_bias, const Tensor& down, const Tensor& down_bias,
+                          const Tensor& residual = Tensor(), const FeedForwardOptions& options = {});
 
 }  // namespace lintel

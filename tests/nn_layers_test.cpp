@@ -1,6 +1,7 @@
 // The small layers: linear, embedding, norms, dropout, feedforward network.
 #include <doctest/doctest.h>
 
+#include <lintel/autograd/tape.hpp>
 #include <lintel/nn/embedding.hpp>
 #include <lintel/nn/feed_forward.hpp>
 #include <lintel/nn/linear.hpp>
@@ -9,6 +10,7 @@
 #include <lintel/nn/swiglu.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/matmul.hpp>
+#include <lintel/ops/reduce.hpp>
 
 #include "file_helpers.hpp"
 #include "module_helpers.hpp"
@@ -111,6 +113,34 @@ TEST_CASE("swiglu is down(silu(gate(x)) ⊙ up(x)), with dropout behind both ste
   const Tensor gated = network.dropout(silu(network.gate(x)) * network.up(x), training.child(0));
   CHECK(largest_difference(network(x, training), network.dropout(network.down(gated), training.child(1))) < 1e-6);
   CHECK(nn::parameter_count(nn::SwiGlu(4, 6, rng, 0, {.bias = false})) == 3 * 4 * 6);
+}
+
+TEST_CASE("a network that computes its inner values once more gives the same bits and keeps nothing of their size") {
+  constexpr std::int64_t rows = 700, hidden = 8, mlp = 48;
+  const nn::Training training{1, 1};
+  for (const std::string kind : {"gelu", "swiglu"}) {
+    Rng rng(1), other(1), data(2);
+    const nn::Mlp keeping(hidden, mlp, rng, {.kind = kind, .dropout = 0.5});
+    const nn::Mlp recomputing(hidden, mlp, other, {.kind = kind, .dropout = 0.5, .recompute = true});
+    const Tensor x = normal({rows, hidden}, 0, 1, data);
+    auto step = [&](const nn::Mlp& network) {
+      Tape tape(network);
+      const Tensor y = network(x, training, x);
+      std::int64_t wide = 0;
+      for (const Record& record : tape.records()) {
+        for (const SavedTensor& saved : record.saved) wide += saved.tensor.size() == rows * mlp ? 1 : 0;
+      }
+      const Gradients gradients = tape.gradients(sum(y * y));
+      std::vector<Tensor> found{y};
+      for (const NamedTensor& parameter : nn::named_parameters(network)) found.push_back(gradients[parameter.tensor]);
+      return std::pair(found, wide);
+    };
+    const auto [kept, wide] = step(keeping);
+    const auto [recomputed, none] = step(recomputing);
+    CHECK(std::equal(kept.begin(), kept.end(), recomputed.begin(), recomputed.end(), same_bits));
+    CHECK(wide == (kind == "gelu" ? 1 : 2));
+    CHECK(none == 0);
+  }
 }
 
 TEST_CASE("norms and networks chosen by name are those that the names say") {

@@ -29,20 +29,32 @@ double affine(const double* x, const Tensor& weight, const Tensor& bias, std::in
   return sum;
 }
 
-Tensor feed_forward_by_loops(const Tensors& inputs, const FeedForwardOptions& o) {
-  const Tensor &x = inputs[0], &up = inputs[1], &down = inputs[3], &residual = inputs[5];
-  const std::int64_t in = up.size(1), mlp = up.size(0), out = down.size(0);
-  Tensor y = empty(x.shape().with(-1, out), DType::float64);
+/// The inputs of either form in the order of `gated_feed_forward`.
+struct NamedInputs {
+  Tensor x, gate, gate_bias, up, up_bias, down, down_bias, residual;
+};
+
+NamedInputs plain_inputs(const Tensors& x) { return {x[0], Tensor(), Tensor(), x[1], x[2], x[3], x[4], x[5]}; }
+
+NamedInputs gated_inputs(const Tensors& x) { return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]}; }
+
+/// Without a gate f is applied to x upᵀ, with one to x gateᵀ.
+Tensor by_loops(const NamedInputs& t, const FeedForwardOptions& o) {
+  const std::int64_t in = t.up.size(1), mlp = t.up.size(0), out = t.down.size(0);
+  Tensor y = empty(t.x.shape().with(-1, out), DType::float64);
   double* output = write<double>(y, "reference");
   std::vector<double> hidden(static_cast<std::size_t>(mlp));
   for (std::int64_t i = 0; i < y.size(); ++i) {
     const std::int64_t row = i / out;
+    const double* const x = t.x.data<double>() + row * in;
     for (std::int64_t j = 0; j < mlp; ++j) {
-      const double u = affine(x.data<double>() + row * in, up, inputs[2], j);
-      hidden[static_cast<std::size_t>(j)] = dropped(o.hidden_dropout, row * mlp + j, activation_of(o.activation, u));
+      const double u = affine(x, t.up, t.up_bias, j);
+      const double value = t.gate.defined() ? activation_of(o.activation, affine(x, t.gate, t.gate_bias, j)) * u
+                                            : activation_of(o.activation, u);
+      hidden[static_cast<std::size_t>(j)] = dropped(o.hidden_dropout, row * mlp + j, value);
     }
-    output[i] = dropped(o.output_dropout, i, affine(hidden.data(), down, inputs[4], i % out));
-    if (residual.defined()) output[i] += residual.data<double>()[i];
+    output[i] = dropped(o.output_dropout, i, affine(hidden.data(), t.down, t.down_bias, i % out));
+    if (t.residual.defined()) output[i] += t.residual.data<double>()[i];
   }
   return y;
 }
@@ -71,11 +83,71 @@ OpRow feed_forward_row(const char* variant, const FeedForwardOptions& options) {
             .large = {normal_input({2000, 33}), normal_input({65, 33}, 0, 0.2), normal_input({65}),
                       normal_input({34, 65}, 0, 0.2), normal_input({34}), normal_input({2000, 34})},
             .fused = true,
-            .reference = [options](const Tensors& x) { return feed_forward_by_loops(x, options); },
+            .reference = [options](const Tensors& x) { return by_loops(plain_inputs(x), options); },
             .optional_inputs = {2, 4, 5},
             .float32_tolerance = {1e-3, 1e-4}};  // for the gradients of `large`, sums of 2,000 terms of either sign
   if (drops) row.nan_may_vanish = {0, 1, 2, 3, 4, 5};
   return row;
+}
+
+/// A sample of the gated form from one of the plain form: the gate is drawn like `up`.
+Sample with_gate(const Sample& plain) {
+  Sample sample = plain;
+  sample.insert(sample.begin() + 1, {plain[1], plain[2]});
+  return sample;
+}
+
+OpRow gated_feed_forward_row(const char* variant, const FeedForwardOptions& options) {
+  OpRow row = feed_forward_row(variant, options);
+  row.op = "gated_feed_forward";
+  row.call = [options](const Tensors& x) {
+    return gated_feed_forward(x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], options);
+  };
+  for (Sample& sample : row.samples) sample = with_gate(sample);
+  // One of the biases alone, and blocks of rows of which the last is short.
+  row.samples.push_back({normal_input({3, 2}), normal_input({5, 2}), normal_input({5}), normal_input({5, 2}),
+                         absent_input(), normal_input({2, 5}), absent_input(), absent_input()});
+  row.samples.push_back({normal_input({261, 1}), normal_input({2, 1}), absent_input(), normal_input({2, 1}),
+                         normal_input({2}), normal_input({1, 2}), absent_input(), normal_input({261, 1})});
+  row.large = with_gate(row.large);
+  row.reference = [options](const Tensors& x) { return by_loops(gated_inputs(x), options); };
+  row.optional_inputs = {2, 4, 6, 7};
+  if (!row.nan_may_vanish.empty()) row.nan_may_vanish = {0, 1, 2, 3, 4, 5, 6, 7};
+  return row;
+}
+
+std::vector<ErrorCase> errors_of_gated_feed_forward() {
+  const Tensor x = zeros({4, 5}), up = zeros({3, 5}), down = zeros({2, 3});
+  return {{"gated_feed_forward: x is a scalar, (..., in) wanted",
+           [=] { gated_feed_forward(scalar(1), up, Tensor(), up, Tensor(), down, Tensor()); }},
+          {"gated_feed_forward: gate has shape (3, 6), (mlp, 5) wanted",
+           [=] {
+             gated_feed_forward(x, zeros({3, 6}), Tensor(), up, Tensor(), down, Tensor());
+           }},
+          {"gated_feed_forward: up has shape (4, 5), (3, 5) wanted",
+           [=] {
+             gated_feed_forward(x, up, Tensor(), zeros({4, 5}), Tensor(), down, Tensor());
+           }},
+          {"gated_feed_forward: up is float64, float32 wanted",
+           [=] {
+             gated_feed_forward(x, up, Tensor(), zeros({3, 5}, DType::float64), Tensor(), down, Tensor());
+           }},
+          {"gated_feed_forward: down has shape (2, 4), (out, 3) wanted",
+           [=] {
+             gated_feed_forward(x, up, Tensor(), up, Tensor(), zeros({2, 4}), Tensor());
+           }},
+          {"gated_feed_forward: gate_bias has shape (2,), (3,) wanted",
+           [=] { gated_feed_forward(x, up, zeros({2}), up, Tensor(), down, Tensor()); }},
+          {"gated_feed_forward: up_bias has shape (2,), (3,) wanted",
+           [=] { gated_feed_forward(x, up, Tensor(), up, zeros({2}), down, Tensor()); }},
+          {"gated_feed_forward: down_bias has shape (3,), (2,) wanted",
+           [=] { gated_feed_forward(x, up, Tensor(), up, Tensor(), down, zeros({3})); }},
+          {"gated_feed_forward: residual has shape (4, 5), (4, 2) wanted",
+           [=] { gated_feed_forward(x, up, Tensor(), up, Tensor(), down, Tensor(), x); }},
+          {"gated_feed_forward: rate is 1, a number in [0, 1) wanted", [=] {
+             gated_feed_forward(x, up, Tensor(), up, Tensor(), down, Tensor(), Tensor(),
+                                {.hidden_dropout = {.rate = 1}});
+           }}};
 }
 
 }  // namespace
@@ -120,6 +192,8 @@ std::vector<OpRow> rows_of_feed_forward() {
                      feed_forward(zeros({4, 5}), zeros({3, 5}), Tensor(), zeros({2, 3}), Tensor(), Tensor(),
                                   {.output_dropout = {.rate = -0.5}});
                    }}};
+  OpRow swiglu = gated_feed_forward_row("silu", {.activation = Activation::silu});
+  swiglu.errors = errors_of_gated_feed_forward();
   return {
       plain,
       feed_forward_row("none", {.activation = Activation::none}),
@@ -132,7 +206,19 @@ std::vector<OpRow> rows_of_feed_forward() {
       feed_forward_row("dropout, relu", {.activation = Activation::relu, .hidden_dropout = hidden}),
       feed_forward_row("dropout, recompute", {.hidden_dropout = hidden, .output_dropout = output, .recompute = true}),
       feed_forward_row("dropout, tanh, recompute",
-                       {.activation = Activation::tanh, .hidden_dropout = hidden, .recompute = true})};
+                       {.activation = Activation::tanh, .hidden_dropout = hidden, .recompute = true}),
+      swiglu,
+      gated_feed_forward_row("none", {.activation = Activation::none}),
+      gated_feed_forward_row("relu, recompute", {.activation = Activation::relu, .recompute = true}),
+      gated_feed_forward_row("tanh", {.activation = Activation::tanh}),
+      gated_feed_forward_row("recompute", {.activation = Activation::silu, .recompute = true}),
+      gated_feed_forward_row("dropout, relu", {.activation = Activation::relu, .hidden_dropout = hidden}),
+      gated_feed_forward_row("dropout", {.hidden_dropout = hidden, .output_dropout = output}),
+      gated_feed_forward_row(
+          "dropout, silu, recompute",
+          {.activation = Activation::silu, .hidden_dropout = hidden, .output_dropout = output, .recompute = true}),
+      gated_feed_forward_row("dropout, tanh, recompute",
+                             {.activation = Activation::tanh, .hidden_dropout = hidden, .recompute = true})};
 }
 
 }  // namespace lintel::op_table

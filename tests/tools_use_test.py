@@ -404,19 +404,21 @@ class Bench(CommandTest):
     def test_a_checkpointed_step_is_the_same_step_with_products_computed_again(self):
         tokens, hidden, mlp, blocks, vocab = 48, 16, 32, 2, 256
         for task, head in (("classify", 2 * 2 * hidden), ("lm", tokens * hidden * vocab)):
-            options = ["bench", "step", "--task", task, "--steps", 3, "--warm-up", 0, *self.SMALL]
-            plain, checkpointed = self.result(*options), self.result(*options, "--checkpoint")
-            self.assertEqual(len(plain["losses"]), 3)
-            self.assertLess(plain["losses"][2], plain["losses"][0])
-            self.assertEqual(plain["losses"], checkpointed["losses"])
-            self.assertEqual(plain["flops"], checkpointed["flops"])
-            again = plain["flops"] / 3 - 2 * head + 2 * blocks * tokens * hidden * mlp
-            self.assertEqual(checkpointed["flops_recomputed"], plain["flops_recomputed"] + again)
-            self.assertGreater(checkpointed["share_of_peak_with_recomputed"], 0)
+            for network, products in (("gelu", 1), ("swiglu", 2)):
+                options = ["bench", "step", "--task", task, "--feed-forward", network, "--steps", 3, "--warm-up", 0,
+                           *self.SMALL]
+                plain, checkpointed = self.result(*options), self.result(*options, "--checkpoint")
+                self.assertEqual(len(plain["losses"]), 3)
+                self.assertLess(plain["losses"][2], plain["losses"][0])
+                self.assertEqual(plain["losses"], checkpointed["losses"])
+                self.assertEqual(plain["flops"], checkpointed["flops"])
+                again = plain["flops"] / 3 - 2 * head + 2 * products * blocks * tokens * hidden * mlp
+                self.assertEqual(checkpointed["flops_recomputed"], plain["flops_recomputed"] + again)
+                self.assertGreater(checkpointed["share_of_peak_with_recomputed"], 0)
 
     def test_every_task_attention_and_type_has_a_step(self):
         for options in (["--task", "lm"], ["--task", "lm", "--attention", "softmax"], ["--attention", "lowrank_glu"],
-                        ["--dtype", "bfloat16"]):
+                        ["--dtype", "bfloat16"], ["--feed-forward", "swiglu"]):
             self.assertGreater(self.result("bench", "step", "--steps", 1, *options, *self.SMALL)["loss"], 0)
 
     def test_a_profile_tells_where_the_time_of_a_step_goes(self):

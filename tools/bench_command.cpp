@@ -121,6 +121,7 @@ int run_step(const StepCommand& command) {
   Json json{{"attention", shape.attention},
             {"kernel_layers", shape.kernel_layers},
             {"positions", shape.positions},
+            {"feed_forward", shape.feed_forward},
             {"task", shape.task},
             {"length", shape.length},
             {"batch", shape.batch},

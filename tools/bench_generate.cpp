@@ -133,6 +133,7 @@ int run(const GenerateShape& shape) {
   print_json({{"attention", shape.attention},
               {"kernel_layers", shape.kernel_layers},
               {"positions", shape.positions},
+              {"feed_forward", shape.feed_forward},
               {"length", shape.length},
               {"streams", shape.streams},
               {"threads", threads()},

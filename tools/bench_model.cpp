@@ -35,6 +35,7 @@ struct PlainClassifier {
              .heads = shape.heads,
              .attention = attention_config(shape.attention, shape.kernel_layers),
              .head = {.kv_heads = shape.kv_heads, .rotary_base = shape.positions == "rotary" ? 10000.0 : 0.0},
+             .feed_forward = shape.feed_forward,
              .checkpoint = shape.checkpoint},
             rng)),
         norm(shape.hidden),
@@ -132,6 +133,7 @@ models::LanguageModel make_language_model(const Architecture& architecture, std:
                                 .blocks = architecture.blocks,
                                 .attention = attention_config(architecture.attention, architecture.kernel_layers),
                                 .options = {.positions = architecture.positions,
+                                            .feed_forward = architecture.feed_forward,
                                             .kv_heads = architecture.kv_heads,
                                             .checkpoint = architecture.checkpoint}},
                                rng);
@@ -146,6 +148,9 @@ void add_architecture_options(CLI::App& command, Architecture& architecture) {
       ->capture_default_str();
   command.add_option("--positions", architecture.positions, "how a token knows its place")
       ->check(CLI::IsMember({"learned", "rotary", "none"}))
+      ->capture_default_str();
+  command.add_option("--feed-forward", architecture.feed_forward, "the network behind attention")
+      ->check(CLI::IsMember({"gelu", "swiglu"}))
       ->capture_default_str();
   add_kernel_layers_option(command, architecture.kernel_layers);
   command.add_option("--hidden", architecture.hidden, "size of a token's vector")->capture_default_str();

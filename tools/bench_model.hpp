@@ -14,7 +14,7 @@ namespace lintel::tools {
 
 /// The architecture of a model.
 struct Architecture {
-  std::string attention = "glu", positions = "learned";
+  std::string attention = "glu", positions = "learned", feed_forward = "gelu";
   int kernel_layers = 1;
   std::int64_t hidden = 256, mlp = 1024, heads = 4, kv_heads = 0, blocks = 4, vocab = 256;
   bool checkpoint = false;
