@@ -18,7 +18,7 @@ struct DualEncoderConfig {
   std::int64_t blocks = 2;
   nn::AttentionConfig attention = nn::KernelAttentionConfig{};
   double dropout = 0;                ///< in the feedforward networks
-  std::string pooling = "cls";       ///< what is compared: "cls", a trained first vector, or "mean" over the tokens
+  std::string pooling = "cls";       ///< what is compared: as of `ClassifierConfig`
   bool causal = false;               ///< as of `ClassifierConfig`
   std::string interaction = "none";  ///< what the head sees beside the two vectors: "none", or "nli"
   TransformerOptions options = {};

@@ -17,7 +17,7 @@ struct SequenceEncoder {
   TokenEmbedding embedding;
   std::vector<nn::TransformerBlock> blocks;
   std::optional<nn::Norm> norm;
-  std::string pooling;  ///< "cls": the vector of a trained first token; "mean": the mean of the tokens' vectors
+  std::string pooling;  ///< "cls": the vector of a trained first token; "last": of the last; "mean": the mean of all
   bool causal;          ///< whether a token sees itself and those before it alone
 
   /// Of the sizes and choices of a model's `config`, which `completed_config` has returned. Throws `Error` for sizes
@@ -68,11 +68,11 @@ ModelConfig completed_config(const char* model, ModelConfig config) {
   if (learned && config.max_length < 1) fail(model, ": max_length is ", config.max_length, ", at least 1 wanted");
   if (config.hidden < 1) fail(model, ": hidden is ", config.hidden, ", at least 1 wanted");
   if (config.mlp < 0) fail(model, ": mlp is ", config.mlp, ", at least 1 wanted, or 0 for four times hidden");
-  if (config.pooling != "cls" && config.pooling != "mean") {
-    fail(model, ": unknown pooling \"", config.pooling, "\", one of cls, mean wanted");
+  if (config.pooling != "cls" && config.pooling != "mean" && config.pooling != "last") {
+    fail(model, ": unknown pooling \"", config.pooling, "\", one of cls, mean, last wanted");
   }
   if (config.causal && config.pooling == "cls") {
-    fail(model, ": a causal encoder wants the pooling mean, since a first token sees nothing but itself");
+    fail(model, ": a causal encoder wants the pooling mean or last, since a first token sees nothing but itself");
   }
   if (config.mlp == 0) config.mlp = 4 * config.hidden;
   return config;

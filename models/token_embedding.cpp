@@ -97,13 +97,28 @@ Tensor TokenEmbedding::put_cls_in_front(const Tensor& vectors, const Sequences& 
   return embedding(concat({vectors, cls}, 0), source);
 }
 
-Tensor first_vectors(const EmbeddedTokens& embedded) {
+namespace {
+
+/// The vectors at row_of(sequence) of each sequence.
+template <class RowOf>
+Tensor one_vector_each(const EmbeddedTokens& embedded, RowOf row_of) {
   const Sequences& sequences = embedded.sequences;
   const Tensor rows = empty({sequences.count()}, DType::int64);
-  auto* const row = write<std::int64_t>(rows, "first_vectors");
-  for (std::int64_t i = 0; i < sequences.count(); ++i) row[i] = sequences.begin(i);
+  auto* const row = write<std::int64_t>(rows, "one_vector_each");
+  for (std::int64_t i = 0; i < sequences.count(); ++i) row[i] = row_of(i);
   const std::int64_t hidden = embedded.vectors.size(-1);
   return embedding(reshape(embedded.vectors, {sequences.rows(), hidden}), rows);
+}
+
+}  // namespace
+
+Tensor first_vectors(const EmbeddedTokens& embedded) {
+  return one_vector_each(embedded, [&](std::int64_t i) { return embedded.sequences.begin(i); });
+}
+
+Tensor last_vectors(const EmbeddedTokens& embedded) {
+  return one_vector_each(
+      embedded, [&](std::int64_t i) { return embedded.sequences.begin(i) + embedded.sequences.length(i) - 1; });
 }
 
 }  // namespace lintel::models

@@ -61,4 +61,7 @@ struct TokenEmbedding {
 /// The first vector of every sequence: (B, hidden).
 Tensor first_vectors(const EmbeddedTokens& embedded);
 
+/// Those of the last tokens.
+Tensor last_vectors(const EmbeddedTokens& embedded);
+
 }  // namespace lintel::models

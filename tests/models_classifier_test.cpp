@@ -43,7 +43,7 @@ ClassifierConfig small_config(const nn::AttentionConfig& attention, const std::s
 }
 
 const std::vector<nn::AttentionConfig> both_attentions = {nn::KernelAttentionConfig{}, nn::SoftmaxAttentionConfig{}};
-const std::vector<std::string> poolings = {"cls", "mean"};
+const std::vector<std::string> poolings = {"cls", "mean", "last"};
 
 Classifier random_classifier(const ClassifierConfig& config) {
   Rng rng(1);
@@ -93,7 +93,7 @@ TEST_CASE("a token of a causal classifier sees itself and those before it alone"
   ClassifierConfig config = small_config(nn::KernelAttentionConfig{});
   config.causal = true;
   CHECK(error_of([&] { random_classifier(config); }) ==
-        "classifier: a causal encoder wants the pooling mean, since a first token sees nothing but itself");
+        "classifier: a causal encoder wants the pooling mean or last, since a first token sees nothing but itself");
 }
 
 TEST_CASE("the parameter counts of the paper's ListOps models come out") {
@@ -278,7 +278,8 @@ TEST_CASE("a config that makes no sense is refused") {
   CHECK(contains(changed([](auto& c) { c.heads = 3; }), "hidden size 8 does not divide into 3 heads"));
   CHECK(contains(changed([](auto& c) { c.blocks = 0; }), "0 blocks, at least 1 wanted"));
   CHECK(contains(changed([](auto& c) { c.dropout = 1; }), "dropout: rate is 1"));
-  CHECK(contains(changed([](auto& c) { c.pooling = "max"; }), "unknown pooling \"max\", one of cls, mean wanted"));
+  CHECK(
+      contains(changed([](auto& c) { c.pooling = "max"; }), "unknown pooling \"max\", one of cls, mean, last wanted"));
   CHECK(contains(changed([](auto& c) { c.attention = nn::KernelAttentionConfig{.feature_map = "exp"}; }),
                  "unknown kind \"exp\", one of linear, glu, lowrank_glu, residual, "));
 }

@@ -122,7 +122,7 @@ class Data(CommandTest):
         self.assertIn("there is no column 4", self.train_error(*train, "--second-text-column", 4))
         self.assertIn("the format lines has one column", self.train_error(*train, "--format", "lines"))
         self.assertIn('interaction is none, nli, got "nil"', self.train_error(*train, "--interaction", "nil"))
-        self.assertIn("causal wants the pooling mean", self.train_error(*train, "--causal"))
+        self.assertIn("causal wants the pooling mean or last", self.train_error(*train, "--causal"))
         self.assertIn("interaction is for the task match",
                       self.train_error("--data", "pairs.tsv", *CLASSIFY, "--interaction", "nli"))
         self.run_command("train", *train, "--steps", 1, "--out", "pairs")

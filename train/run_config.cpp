@@ -151,8 +151,8 @@ void check(const RunConfig& config) {
   }
   if (config.task != "match" && config.interaction != "none") fail("settings: interaction is for the task match");
   if (config.causal && !classifies(config)) fail("settings: causal is for the tasks classify and match");
-  if (config.causal && config.pooling != "mean") {
-    fail("settings: causal wants the pooling mean, since a first token sees nothing but itself");
+  if (config.causal && config.pooling == "cls") {
+    fail("settings: causal wants the pooling mean or last, since a first token sees nothing but itself");
   }
   if (classifies(config) && config.tied_output) fail("settings: tied_output is for the tasks lm and seq2seq");
   if (config.batch_tokens == 0 && config.accumulate > config.batch) {

@@ -122,9 +122,10 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"feed_forward", "the network behind attention"}.one_of({"gelu", "swiglu"}), c.feed_forward);
   f(Setting{"bias_free", "no biases in the linear layers"}, c.bias_free);
   f(Setting{"tied_output", "the output is the table of tokens, of lm and seq2seq"}, c.tied_output);
-  f(Setting{"pooling", "what is classified: a learned first token or the mean of all"}.one_of({"cls", "mean"}),
+  f(Setting{"pooling", "what is classified: a learned first token, the mean of all, or the last token"}.one_of(
+        {"cls", "mean", "last"}),
     c.pooling);
-  f(Setting{"causal", "of classify and match: a token sees itself and those before it, as in lm; wants pooling mean"},
+  f(Setting{"causal", "of classify and match: a token sees itself and those before it, as in lm; not with pooling cls"},
     c.causal);
   f(Setting{"interaction", "what the task match compares beside the two vectors; nli: their product and difference"}
         .one_of({"none", "nli"}),
