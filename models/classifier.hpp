@@ -20,7 +20,8 @@ struct ClassifierConfig {
   nn::AttentionConfig attention = nn::KernelAttentionConfig{};
   double dropout = 0;  ///< in the feedforward networks
   std::string pooling =
-      "cls";            ///< what the head sees: "cls", a trained first vector, "mean" over the tokens, or "last"
+      "cls";  ///< what the head sees: "cls", a trained first vector, "mean" over the tokens, or "last"
+  bool positions_from_end = false;  ///< whether a token knows its place from the end too; wants learned positions
   bool causal = false;  ///< whether a token sees itself and those before it alone; not with the pooling "cls"
   TransformerOptions options = {};
 };

@@ -19,6 +19,7 @@ struct DualEncoderConfig {
   nn::AttentionConfig attention = nn::KernelAttentionConfig{};
   double dropout = 0;                ///< in the feedforward networks
   std::string pooling = "cls";       ///< what is compared: as of `ClassifierConfig`
+  bool positions_from_end = false;   ///< as of `ClassifierConfig`
   bool causal = false;               ///< as of `ClassifierConfig`
   std::string interaction = "none";  ///< what the head sees beside the two vectors: "none", or "nli"
   TransformerOptions options = {};

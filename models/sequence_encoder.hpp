@@ -28,7 +28,8 @@ struct SequenceEncoder {
                    .max_length = config.max_length,
                    .hidden = config.hidden,
                    .cls = config.pooling == "cls",
-                   .learned_positions = config.options.positions == "learned"},
+                   .learned_positions = config.options.positions == "learned",
+                   .from_end = config.positions_from_end},
                   rng),
         blocks(nn::make_blocks(config.blocks, block_config(config), rng)),
         pooling(config.pooling),
@@ -70,6 +71,9 @@ ModelConfig completed_config(const char* model, ModelConfig config) {
   if (config.mlp < 0) fail(model, ": mlp is ", config.mlp, ", at least 1 wanted, or 0 for four times hidden");
   if (config.pooling != "cls" && config.pooling != "mean" && config.pooling != "last") {
     fail(model, ": unknown pooling \"", config.pooling, "\", one of cls, mean, last wanted");
+  }
+  if (config.positions_from_end && !learned) {
+    fail(model, ": positions are counted from the end only where they are learned");
   }
   if (config.causal && config.pooling == "cls") {
     fail(model, ": a causal encoder wants the pooling mean or last, since a first token sees nothing but itself");

@@ -33,6 +33,17 @@ Sequences with_a_row_in_front(const Tensor& offsets) {
   return Sequences::packed(shifted);
 }
 
+/// How many tokens of its sequence are behind each row; 0 in rows outside of sequences.
+Tensor rows_behind(const Sequences& sequences) {
+  const Tensor behind = zeros({sequences.rows()}, DType::int64);
+  auto* const to = write<std::int64_t>(behind, "rows_behind");
+  for (std::int64_t i = 0; i < sequences.count(); ++i) {
+    const std::int64_t length = sequences.length(i);
+    for (std::int64_t j = 0; j < length; ++j) to[sequences.begin(i) + j] = length - 1 - j;
+  }
+  return behind;
+}
+
 }  // namespace token_embedding_detail
 
 Sequences packed_sequences(const char* model, const Packed& packed) {
@@ -43,9 +54,12 @@ Sequences packed_sequences(const char* model, const Packed& packed) {
 
 TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng)
     : tokens(config.vocab, config.hidden, rng) {
-  if (config.learned_positions) {
-    positions = nn::Embedding(config.max_length, config.hidden, rng, {.standard_deviation = 0});
+  const auto table = [&] { return nn::Embedding(config.max_length, config.hidden, rng, {.standard_deviation = 0}); };
+  if (config.learned_positions) positions = table();
+  if (config.from_end && !config.learned_positions) {
+    fail("model: positions are counted from the end only where they are learned");
   }
+  if (config.from_end) from_end = table();
   if (config.cls) cls = nn::Embedding(1, config.hidden, rng).weight;
 }
 
@@ -82,7 +96,8 @@ EmbeddedTokens TokenEmbedding::read_on(const Packed& packed, const Tensor& lengt
 Tensor TokenEmbedding::embed(const Tensor& ids, const Sequences& sequences, const Tensor& lengths) const {
   if (!positions) return tokens(ids);
   token_embedding_detail::check_lengths(sequences, lengths, positions->weight.size(0));
-  return tokens(ids) + (*positions)(nn::positions_of_rows(lengths, sequences));
+  const Tensor vectors = tokens(ids) + (*positions)(nn::positions_of_rows(lengths, sequences));
+  return from_end ? vectors + (*from_end)(token_embedding_detail::rows_behind(sequences)) : vectors;
 }
 
 /// Every row of the result is a row of [vectors; cls]: the vector that was there before, or cls. Padding takes cls too.

@@ -25,15 +25,17 @@ struct TokenEmbeddingConfig {
   std::int64_t hidden = 0;
   bool cls = false;               ///< put a trained vector in front of every sequence
   bool learned_positions = true;  ///< otherwise vectors do not know their place, and max_length has no meaning
+  bool from_end = false;          ///< whether positions are counted from the end of a sequence too
 };
 
-/// A table of tokens plus, optionally, a table of positions and a trained CLS vector, without a position, in front.
+/// A table of tokens plus, optionally, tables of positions and a trained CLS vector, without a position, in front.
 struct TokenEmbedding {
   nn::Embedding tokens;                    ///< (vocab, hidden)
   std::optional<nn::Embedding> positions;  ///< (max_length, hidden), starts at zero
+  std::optional<nn::Embedding> from_end;   ///< as `positions`; row 0 is that of the last token
   Tensor cls;                              ///< (1, hidden), or undefined
 
-  /// Throws `Error` for a size below 1; max_length may be 0 where positions are not learned.
+  /// Throws `Error` for a size below 1; max_length may be 0 where positions are not learned, which has no `from_end`.
   TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng);
 
   /// ids (T) → (T, hidden), or (T + B, hidden) with CLS. Throws `Error` for no sequence, an empty one, one longer than
@@ -50,6 +52,7 @@ struct TokenEmbedding {
   static void visit(auto& self, auto&& f) {
     f("tokens", self.tokens);
     f("positions", self.positions);
+    f("from_end", self.from_end);
     f("cls", self.cls);
   }
 

@@ -185,10 +185,11 @@ void feature_map_forward(FeatureActivation f, const T* u, std::int64_t u_stride,
                          T* y, std::int64_t y_stride, std::int64_t rows, std::int64_t columns) {
   if (makes_pairs(f)) return feature_pair_rows(f, u, u_stride, y, y_stride, rows, columns);
   with_feature_activation(f, [&](auto constant) {
+    constexpr FeatureActivation F = decltype(constant)::value;
     for (std::int64_t r = 0; r < rows; ++r, u += u_stride, y += y_stride) {
       for_each_register<T>(
           columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-            const vec<T> value = feature_value<constant.value>(lanes.load(u + i));
+            const vec<T> value = feature_value<F>(lanes.load(u + i));
             lanes.store(y + i, t ? value * sigmoid(lanes.load(t + i)) : value);
           });
       if (t) t += t_stride;
@@ -203,10 +204,11 @@ void feature_map_trace(FeatureActivation f, T* u, std::int64_t u_stride, T* t, s
                        std::int64_t y_stride, std::int64_t rows, std::int64_t columns) {
   if (makes_pairs(f)) return feature_pair_rows<T>(f, u, u_stride, y, y_stride, rows, columns);
   with_feature_activation(f, [&](auto constant) {
+    constexpr FeatureActivation F = decltype(constant)::value;
     for (std::int64_t r = 0; r < rows; ++r, u += u_stride, y += y_stride) {
       for_each_register<T>(
           columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-            auto [value, slope] = feature_value_and_slope<constant.value>(lanes.load(u + i));
+            auto [value, slope] = feature_value_and_slope<F>(lanes.load(u + i));
             if (t) {
               const vec<T> gate = sigmoid(lanes.load(t + i));
               lanes.store(t + i, value * (gate * (vec<T>(T(1)) - gate)));

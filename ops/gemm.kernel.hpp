@@ -103,8 +103,10 @@ LINTEL_INLINE void gemm_store(const GemmTileTask<Factor>& task, vec<gemm_sum<Fac
   }
 }
 
-/// How many steps of the inner dimension ahead the rows of a packed B are asked for: they come from the second-level
-/// cache, whose latency the core cannot always hide by looking ahead.
+/// How many steps of the inner dimension ahead the rows of a packed B are asked for where a register is a cache line:
+/// they come from the second-level cache, whose latency the core cannot always hide by looking ahead. Smaller registers
+/// take a line apart more slowly, the hardware's own prefetching keeps up, and an instruction a step is what counts
+/// where another thread of the machine has half of the core's.
 constexpr std::int64_t gemm_prefetched_steps = 8;
 
 /// Where the rows of a panel of A are: x86 addresses the three rows behind one without another pointer.
@@ -128,9 +130,8 @@ LINTEL_INLINE void gemm_step(const GemmPanelRows<Factor, Rows>& rows, const Fact
   V row[Vectors];
   LINTEL_UNROLL for (int v = 0; v < Vectors; ++v) {
     row[v] = F::load(b + v * V::width);
-    if (v * sizeof(V) % gemm_cache_line == 0) {
+    if constexpr (sizeof(V) == gemm_cache_line)
       __builtin_prefetch(b + (gemm_prefetched_steps * Vectors + v) * V::width);
-    }
   }
   LINTEL_UNROLL for (int i = 0; i < Rows; ++i) {
     const V spread = F::spread(Transposed ? a[i] : rows.at(i, p));

@@ -66,6 +66,31 @@ std::string error_of_config(const ClassifierConfig& config) {
 
 }  // namespace
 
+TEST_CASE("positions counted from the end are a second table, whose row 0 is added to the last token") {
+  ClassifierConfig config = small_config(nn::KernelAttentionConfig{}, "mean");
+  config.positions_from_end = true;
+  const Classifier model = random_classifier(config);
+  const models::TokenEmbedding& embedding = model.encoder.embedding;
+  const models::EmbeddedTokens packed = embedding(pack({{1, 2, 3}, {4}}));
+  const Tensor ids({2, 3}, std::vector<std::int64_t>{1, 2, 3, 4, 0, 0});
+  const models::EmbeddedTokens padded = embedding(ids, {3, 1});
+  const auto at = [](const Tensor& table, std::int64_t row) { return share_buffer(table, {8}, row * 8); };
+  const auto wanted = [&](std::int64_t token, std::int64_t place, std::int64_t behind) {
+    return at(embedding.tokens.weight, token) + at(embedding.positions->weight, place) +
+           at(embedding.from_end->weight, behind);
+  };
+  CHECK_FALSE(embedding.from_end->weight.shares_buffer_with(embedding.positions->weight));
+  const std::int64_t expected[4][3] = {{1, 0, 2}, {2, 1, 1}, {3, 2, 0}, {4, 0, 0}};
+  for (std::int64_t row = 0; row < 4; ++row) {
+    const Tensor vector = wanted(expected[row][0], expected[row][1], expected[row][2]);
+    CHECK(largest_difference(at(packed.vectors, row), vector) < 1e-6);
+    CHECK(largest_difference(at(padded.vectors, row), vector) < 1e-6);
+  }
+  config.options.positions = "none";
+  CHECK(error_of([&] { random_classifier(config); }) ==
+        "classifier: positions are counted from the end only where they are learned");
+}
+
 TEST_CASE("a token of a causal classifier sees itself and those before it alone") {
   for (const nn::AttentionConfig& attention : both_attentions) {
     ClassifierConfig config = small_config(attention, "mean");

@@ -122,6 +122,8 @@ class Data(CommandTest):
         self.assertIn("there is no column 4", self.train_error(*train, "--second-text-column", 4))
         self.assertIn("the format lines has one column", self.train_error(*train, "--format", "lines"))
         self.assertIn('interaction is none, nli, got "nil"', self.train_error(*train, "--interaction", "nil"))
+        self.assertIn("positions_from_end is for the tasks classify and match, with learned positions",
+                      self.train_error(*train, "--positions-from-end", "--positions", "none"))
         self.assertIn("causal wants the pooling mean or last", self.train_error(*train, "--causal"))
         self.assertIn("interaction is for the task match",
                       self.train_error("--data", "pairs.tsv", *CLASSIFY, "--interaction", "nli"))

@@ -304,7 +304,7 @@ class Options(CommandTest):
                               "root": ["--feature-map", "identity", "--normaliser", "sqrt_n", "--qk-norm"],
                               "normed": ["--normaliser", "rmsnorm", "--convolution", 4],
                               "tokens": ["--batch-tokens", 60], "mean": ["--pooling", "mean"],
-                              "causal": ["--pooling", "last", "--causal"],
+                              "causal": ["--pooling", "last", "--causal", "--positions-from-end"],
                               "hedgehog": ["--feature-map", "hedgehog", "--kernel-dropout", 0.1],
                               "mlp": ["--feature-map", "mlp", "--kernel-layers", 2, "--kernel-dropout", 0.1],
                               "smooth": ["--label-smoothing", 0.1, "--schedule", "warmup_linear", "--warmup", 1]}.items():

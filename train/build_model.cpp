@@ -51,6 +51,7 @@ ModelConfig classifier_config(const RunConfig& config, const RunVocabulary& voca
   set_transformer(model, config);
   model.blocks = config.blocks;
   model.pooling = config.pooling;
+  model.positions_from_end = config.positions_from_end;
   model.causal = config.causal;
   return model;
 }

@@ -151,6 +151,9 @@ void check(const RunConfig& config) {
   }
   if (config.task != "match" && config.interaction != "none") fail("settings: interaction is for the task match");
   if (config.causal && !classifies(config)) fail("settings: causal is for the tasks classify and match");
+  if (config.positions_from_end && !(classifies(config) && config.positions == "learned")) {
+    fail("settings: positions_from_end is for the tasks classify and match, with learned positions");
+  }
   if (config.causal && config.pooling == "cls") {
     fail("settings: causal wants the pooling mean or last, since a first token sees nothing but itself");
   }

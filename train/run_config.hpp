@@ -55,6 +55,7 @@ struct RunConfig {
   bool bias_free = false;
   bool tied_output = false;
   std::string pooling = "cls";
+  bool positions_from_end = false;
   bool causal = false;
   std::string interaction = "none";
   double dropout = 0;

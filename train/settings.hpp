@@ -125,6 +125,8 @@ void visit_model(Config& c, Function&& f) {
   f(Setting{"pooling", "what is classified: a learned first token, the mean of all, or the last token"}.one_of(
         {"cls", "mean", "last"}),
     c.pooling);
+  f(Setting{"positions_from_end", "of classify and match: a token's learned place is counted from the end too"},
+    c.positions_from_end);
   f(Setting{"causal", "of classify and match: a token sees itself and those before it, as in lm; not with pooling cls"},
     c.causal);
   f(Setting{"interaction", "what the task match compares beside the two vectors; nli: their product and difference"}
