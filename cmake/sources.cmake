@@ -8,6 +8,7 @@
 lintel_room(core
   PUBLIC
     bfloat16_unit.hpp
+    choices.hpp
     dtype.hpp
     error.hpp
     isa.hpp

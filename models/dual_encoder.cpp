@@ -1,4 +1,5 @@
 #include <lintel/autograd/tape.hpp>
+#include <lintel/core/choices.hpp>
 #include <lintel/models/dual_encoder.hpp>
 #include <lintel/ops/elementwise.hpp>
 #include <lintel/ops/shape_ops.hpp>
@@ -9,9 +10,7 @@ namespace dual_encoder_detail {
 DualEncoderConfig completed(const DualEncoderConfig& given) {
   const DualEncoderConfig config = completed_config("dual_encoder", given);
   if (config.mlp < 2) fail("dual_encoder: mlp is ", config.mlp, ", at least 2 wanted: the head halves it");
-  if (config.interaction != "none" && config.interaction != "nli") {
-    fail("dual_encoder: unknown interaction \"", config.interaction, "\", one of none, nli wanted");
-  }
+  check_choice("dual_encoder", "interaction", config.interaction, {"none", "nli"});
   return config;
 }
 

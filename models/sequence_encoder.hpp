@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <lintel/core/choices.hpp>
 #include <lintel/models/token_embedding.hpp>
 #include <lintel/models/transformer_options.hpp>
 #include <lintel/nn/block.hpp>
@@ -69,9 +70,7 @@ ModelConfig completed_config(const char* model, ModelConfig config) {
   if (learned && config.max_length < 1) fail(model, ": max_length is ", config.max_length, ", at least 1 wanted");
   if (config.hidden < 1) fail(model, ": hidden is ", config.hidden, ", at least 1 wanted");
   if (config.mlp < 0) fail(model, ": mlp is ", config.mlp, ", at least 1 wanted, or 0 for four times hidden");
-  if (config.pooling != "cls" && config.pooling != "mean" && config.pooling != "last") {
-    fail(model, ": unknown pooling \"", config.pooling, "\", one of cls, mean, last wanted");
-  }
+  check_choice(model, "pooling", config.pooling, {"cls", "mean", "last"});
   if (config.positions_from_end && !learned) {
     fail(model, ": positions are counted from the end only where they are learned");
   }

@@ -1,13 +1,12 @@
 #include <cmath>
 
+#include <lintel/core/choices.hpp>
 #include <lintel/models/transformer_options.hpp>
 
 namespace lintel::models {
 
 void check_options(const char* model, const TransformerOptions& options) {
-  if (options.positions != "learned" && options.positions != "rotary" && options.positions != "none") {
-    fail(model, ": unknown positions \"", options.positions, "\", one of learned, rotary, none wanted");
-  }
+  check_choice(model, "positions", options.positions, {"learned", "rotary", "none"});
   auto check_positive = [&](const char* name, double number) {
     if (!(number > 0 && std::isfinite(number))) fail(model, ": ", name, " is ", number, ", a positive number wanted");
   };

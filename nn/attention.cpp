@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <lintel/autograd/tape.hpp>
+#include <lintel/core/choices.hpp>
 #include <lintel/nn/attention.hpp>
 #include <lintel/nn/attention_memory.hpp>
 #include <lintel/ops/attention_state.hpp>
@@ -173,12 +174,7 @@ void check_streams(std::int64_t streams) {
 }
 
 KernelNormaliser checked_normaliser(const KernelAttentionConfig& config) {
-  std::string choices;
-  for (const std::string& kind : normaliser_kinds()) choices += (choices.empty() ? "" : ", ") + kind;
-  const auto& kinds = normaliser_kinds();
-  if (std::find(kinds.begin(), kinds.end(), config.normaliser) == kinds.end()) {
-    fail("attention: unknown normaliser \"", config.normaliser, "\", one of ", choices, " wanted");
-  }
+  check_choice("attention", "normaliser", config.normaliser, normaliser_kinds());
   if (config.normaliser != "sum") return KernelNormaliser::sqrt_n;
   if (config.feature_map != "identity") return KernelNormaliser::sum;
   fail(

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include <lintel/autograd/tape.hpp>
+#include <lintel/core/choices.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/init.hpp>
 #include <lintel/ops/elementwise.hpp>
@@ -24,15 +25,6 @@ FeatureLayer make_layer(std::int64_t heads, std::int64_t head_dim, Rng& rng, con
   if (kind == "relu") return ReluFeatureLayer{};
   if (kind == "favor") return FavorFeatureLayer(heads, head_dim);
   return HedgehogFeatureLayer(heads, head_dim);
-}
-
-void check_kind(const std::string& kind) {
-  std::string choices;
-  for (const std::string& each : feature_map_kinds()) {
-    if (kind == each) return;
-    choices += (choices.empty() ? "" : ", ") + each;
-  }
-  fail("feature_map: unknown kind \"", kind, "\", one of ", choices, " wanted");
 }
 
 /// The matrices that start orthogonal; undefined for a layer without.
@@ -99,7 +91,7 @@ std::vector<FeatureMapLayer> LowrankGluFeatureLayer::stack(const FeatureLayerUse
 FeatureMap::FeatureMap(std::int64_t heads, std::int64_t head_dim, Rng& rng, const FeatureMapOptions& options)
     : dropout(options.dropout) {
   if (heads < 1 || head_dim < 1) fail("feature_map: ", heads, " heads of size ", head_dim, ", at least 1 of 1 wanted");
-  feature_maps_detail::check_kind(options.kind);
+  check_choice("feature_map", "kind", options.kind, feature_map_kinds());
   if (options.layers < 1) fail("feature_map: ", options.layers, " layers, at least 1 wanted");
   if (options.layers > 1 && !feature_map_stacks(options.kind)) {
     fail("feature_map: ", options.kind, " is one layer, ", options.layers, " were asked for");

@@ -1,3 +1,4 @@
+#include <lintel/core/choices.hpp>
 #include <lintel/nn/norm.hpp>
 #include <lintel/ops/layer_norm.hpp>
 #include <lintel/ops/rms_norm.hpp>
@@ -6,9 +7,9 @@ namespace lintel::nn {
 namespace norm_detail {
 
 std::variant<LayerNorm, RMSNorm> make_norm(std::int64_t hidden, const NormOptions& options) {
-  if (options.kind == "layer") return LayerNorm(hidden, options.epsilon);
+  check_choice("norm", "kind", options.kind, {"layer", "rms"});
   if (options.kind == "rms") return RMSNorm(hidden, options.epsilon);
-  fail("norm: unknown kind \"", options.kind, "\", one of layer, rms wanted");
+  return LayerNorm(hidden, options.epsilon);
 }
 
 }  // namespace norm_detail

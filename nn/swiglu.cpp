@@ -1,3 +1,4 @@
+#include <lintel/core/choices.hpp>
 #include <lintel/nn/swiglu.hpp>
 #include <lintel/ops/feed_forward.hpp>
 
@@ -10,9 +11,9 @@ std::variant<FeedForward, SwiGlu> make_mlp(std::int64_t hidden, std::int64_t mlp
     network.recompute = options.recompute;
     return network;
   };
-  if (options.kind == "gelu") return make(std::type_identity<FeedForward>());
+  check_choice("feed_forward", "kind", options.kind, {"gelu", "swiglu"});
   if (options.kind == "swiglu") return make(std::type_identity<SwiGlu>());
-  fail("feed_forward: unknown kind \"", options.kind, "\", one of gelu, swiglu wanted");
+  return make(std::type_identity<FeedForward>());
 }
 
 }  // namespace swiglu_detail
