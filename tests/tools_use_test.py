@@ -312,6 +312,20 @@ class Options(CommandTest):
                 result = self.run_json("train", "--data", "rows.tsv", *CLASSIFY, "--steps", 2, *options, "--out", name)
                 self.assertEqual(result["step"], 2)
 
+    def test_a_run_starts_from_the_weights_of_another(self):
+        self.write_rows("rows.tsv", 60)
+        first = self.run_json("train", "--data", "rows.tsv", *CLASSIFY, "--steps", 30, "--out", "first")
+        started = ["train", "--data", "rows.tsv", *CLASSIFY, "--steps", 1, "--learning-rate", 1e-9, "--weight-decay", 0]
+        second = self.run_json(*started, "--start-from", "first", "--out", "second")
+        self.assertAlmostEqual(second["best"]["loss"], first["best"]["loss"], places=4)
+        fresh = self.run_json(*started, "--out", "third")
+        self.assertGreater(abs(fresh["best"]["loss"] - first["best"]["loss"]), 1e-2)
+        self.assertIn("nowhere is not the folder of a run", self.error_of(*started, "--start-from", "nowhere", "--out", "fourth"))
+        self.assertIn("start_from: tokeniser is byte in the run first, not word",
+                      self.error_of(*started, "--start-from", "first", "--tokeniser", "word", "--out", "fourth"))
+        self.assertIn("has shape", self.error_of(*started, "--start-from", "first", "--hidden", 32, "--out", "fourth"))
+        self.assertFalse((self.folder / "fourth").exists())
+
     def test_training_without_validation_keeps_the_last_weights(self):
         self.write_rows("rows.tsv", 60)
         result = self.run_json("train", "--data", "rows.tsv", "--valid-fraction", 0, *CLASSIFY, "--steps", 2,

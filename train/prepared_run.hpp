@@ -29,7 +29,8 @@ struct PreparedRun {
 inline constexpr std::size_t most_examples = 8;
 
 /// Reads the data of `config` and makes the model with its initial weights. `vocabulary` is that of a run that is
-/// resumed; without one, it is built from the training data. Throws `Error` for data that cannot be used.
+/// resumed or started from; without one, it is built from the training data. Throws `Error` for data that cannot be
+/// used.
 PreparedRun prepare_run(const RunConfig& config, std::optional<RunVocabulary> vocabulary);
 
 /// `prepare_run` for the tasks "classify" and "match".

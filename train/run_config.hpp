@@ -60,6 +60,7 @@ struct RunConfig {
   std::string interaction = "none";
   double dropout = 0;
 
+  std::string start_from;
   std::int64_t batch = 32;
   std::int64_t batch_tokens = 0;
   std::int64_t length_window = 50;

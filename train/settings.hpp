@@ -139,6 +139,8 @@ void visit_model(Config& c, Function&& f) {
 
 template <class Config, class Function>
 void visit_training(Config& c, Function&& f) {
+  f(Setting{"start_from", "folder of a run whose best weights are the first ones, with its vocabulary and classes"},
+    c.start_from);
   f(Setting{"batch", "sequences of a step"}.at_least(1), c.batch);
   f(Setting{"batch_tokens", "tokens of a step at most, instead of batch; 0: off"}.at_least(0), c.batch_tokens);
   f(Setting{"length_window", "batches' worth of rows sorted by length together; 1: rows are not sorted"}.at_least(1),
