@@ -320,10 +320,11 @@ class Options(CommandTest):
         self.assertAlmostEqual(second["best"]["loss"], first["best"]["loss"], places=4)
         fresh = self.run_json(*started, "--out", "third")
         self.assertGreater(abs(fresh["best"]["loss"] - first["best"]["loss"]), 1e-2)
-        self.assertIn("nowhere is not the folder of a run", self.error_of(*started, "--start-from", "nowhere", "--out", "fourth"))
-        self.assertIn("start_from: tokeniser is byte in the run first, not word",
-                      self.error_of(*started, "--start-from", "first", "--tokeniser", "word", "--out", "fourth"))
-        self.assertIn("has shape", self.error_of(*started, "--start-from", "first", "--hidden", 32, "--out", "fourth"))
+        self.assertIn("nowhere is not the folder of a run",
+                      self.error_of(*started, "--start-from", "nowhere", "--out", "fourth"))
+        self.assertIn("start_from: tokeniser is word in the run first, not byte",
+                      self.error_of(*started, "--start-from", "first", "--tokeniser", "byte", "--out", "fourth"))
+        self.assertIn("does not fit", self.error_of(*started, "--start-from", "first", "--hidden", 32, "--out", "fourth"))
         self.assertFalse((self.folder / "fourth").exists())
 
     def test_training_without_validation_keeps_the_last_weights(self):
