@@ -14,8 +14,15 @@
 namespace lintel {
 namespace parallel_detail {
 
-/// Below this many elementary operations a second thread costs more to wake than it saves.
+/// Elementary operations that a further thread should have, once any is woken.
 constexpr double worth_a_thread = 30000;
+/// Below this many of them nobody is woken: the first to be woken costs most, and both wait where a core is taken away.
+constexpr double worth_waking = 6 * worth_a_thread;
+
+/// For how many threads there is enough to do.
+std::int64_t threads_worth(double operations) {
+  return operations < worth_waking ? 1 : static_cast<std::int64_t>(std::min(operations / worth_a_thread, 1e6)) + 1;
+}
 
 int default_threads() {
   if (const char* text = std::getenv("LINTEL_THREADS")) {
@@ -156,8 +163,7 @@ ThreadLimit::~ThreadLimit() { parallel_detail::limit = outer_; }
 void detail::run_parallel(std::int64_t tasks, double cost_per_task, void (*task)(void*, std::int64_t), void* context) {
   using namespace parallel_detail;
   Loop loop{tasks, task, context};
-  const auto worth =
-      static_cast<std::int64_t>(std::min(cost_per_task * static_cast<double>(tasks) / worth_a_thread, 1e6)) + 1;
+  const std::int64_t worth = threads_worth(cost_per_task * static_cast<double>(tasks));
   const bool is_outermost = !inside_region;
   const auto wanted = is_outermost ? static_cast<int>(std::min({std::int64_t{threads()}, tasks, worth})) : 1;
   if (wanted < 2 || !loop.run_together(wanted)) loop.run_alone();
