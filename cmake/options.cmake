@@ -23,6 +23,9 @@ function(lintel_compile_options target)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
       # False alarms of g++ 12: at "x" + std::to_string(n) (GCC bug 105651), and inside nlohmann-json where it is inlined.
       target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
+    elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+      # std::stable_sort of libstdc++ 12 uses what it calls deprecated.
+      target_compile_options(${target} PRIVATE -Wno-deprecated-declarations)
     endif()
   else()
     target_compile_options(${target} PRIVATE -Wno-error)
