@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lintel/core/bfloat16_unit.hpp>
+#include <lintel/core/choices.hpp>
 #include <lintel/core/dtype.hpp>
 #include <lintel/core/error.hpp>
 #include <lintel/core/isa.hpp>
