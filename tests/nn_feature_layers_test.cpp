@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include <lintel/autograd/tape.hpp>
 #include <lintel/nn/attention.hpp>
 #include <lintel/ops/kernel_attention.hpp>
 #include <lintel/ops/shape_ops.hpp>
@@ -355,8 +356,13 @@ TEST_CASE("attention applies every map itself: to queries and keys as the map do
     if (map.tells_keys_from_queries()) key_map = map.stack(nn::FeatureRole::key, DType::float64);
     const KernelAttentionOptions options{.normaliser =
                                              kind == "identity" ? KernelNormaliser::sqrt_n : KernelNormaliser::sum};
+    Tape tape;
+    for (const Tensor& x : {q, k, v}) tape.watch(x);
     const Tensor found = kernel_attention(q, k, v, sequences, sequences, options,
                                           map.stack(nn::FeatureRole::query, DType::float64), key_map);
+    REQUIRE(tape.records().back().op == "kernel_attention");
+    // Of favor and hedgehog there are twice as many features as numbers in q.
+    for (const SavedTensor& saved : tape.records().back().saved) CHECK(saved.tensor.size() <= q.size());
     const Tensor of_features =
         kernel_attention(map(q), map(k, std::nullopt, nn::FeatureRole::key), v, sequences, sequences, options);
     CHECK(largest_difference(found, of_features) < 1e-12 * std::max(1.0, largest(of_features)));

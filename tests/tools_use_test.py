@@ -45,6 +45,17 @@ class ListOps(CommandTest):
         self.assertLess(0, numbers["majority_accuracy"])
         self.assertLess(numbers["majority_accuracy"], 1)
 
+    def test_expressions_are_as_long_as_asked(self):
+        self.run_command("data", "listops", "--plain", "--min-tokens", 30, "--max-tokens", 60, "--train", 200, "--valid", 1,
+                         "--test", 1, "--out", "some")
+        rows = self.read("some/train.tsv").decode().splitlines()[1:]
+        lengths = {len(row.split("\t")[0].split()) for row in rows}
+        self.assertGreaterEqual(min(lengths), 30)
+        self.assertLessEqual(max(lengths), 60)
+        self.assertGreater(len(lengths), 10)
+        self.assertIn("max_tokens must be from min_tokens",
+                      self.error_of("data", "listops", "--min-tokens", 70, "--max-tokens", 60, "--out", "none"))
+
     def test_train_and_eval_print_what_a_model_must_beat(self):
         self.make("data")
         result = self.run_json("train", "--data", "data/train.tsv", "--valid", "data/valid.tsv", "--header",
