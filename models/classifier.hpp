@@ -18,9 +18,8 @@ struct ClassifierConfig {
   std::int64_t heads = 4;
   std::int64_t blocks = 2;
   nn::AttentionConfig attention = nn::KernelAttentionConfig{};
-  double dropout = 0;  ///< in the feedforward networks
-  std::string pooling =
-      "cls";  ///< what the head sees: "cls", a trained first vector, "mean" over the tokens, or "last"
+  double dropout = 0;           ///< in the feedforward networks
+  std::string pooling = "cls";  ///< what the head sees: "cls", a trained first vector; "last", the last; "mean" of all
   bool positions_from_end = false;  ///< whether a token knows its place from the end too; wants learned positions
   bool causal = false;  ///< whether a token sees itself and those before it alone; not with the pooling "cls"
   TransformerOptions options = {};

@@ -56,10 +56,7 @@ TokenEmbedding::TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng)
     : tokens(config.vocab, config.hidden, rng) {
   const auto table = [&] { return nn::Embedding(config.max_length, config.hidden, rng, {.standard_deviation = 0}); };
   if (config.learned_positions) positions = table();
-  if (config.from_end && !config.learned_positions) {
-    fail("model: positions are counted from the end only where they are learned");
-  }
-  if (config.from_end) from_end = table();
+  if (config.learned_positions && config.from_end) from_end = table();
   if (config.cls) cls = nn::Embedding(1, config.hidden, rng).weight;
 }
 

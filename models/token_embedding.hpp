@@ -25,7 +25,7 @@ struct TokenEmbeddingConfig {
   std::int64_t hidden = 0;
   bool cls = false;               ///< put a trained vector in front of every sequence
   bool learned_positions = true;  ///< otherwise vectors do not know their place, and max_length has no meaning
-  bool from_end = false;          ///< whether positions are counted from the end of a sequence too
+  bool from_end = false;          ///< whether learned positions are counted from the end of a sequence too
 };
 
 /// A table of tokens plus, optionally, tables of positions and a trained CLS vector, without a position, in front.
@@ -35,7 +35,7 @@ struct TokenEmbedding {
   std::optional<nn::Embedding> from_end;   ///< as `positions`; row 0 is that of the last token
   Tensor cls;                              ///< (1, hidden), or undefined
 
-  /// Throws `Error` for a size below 1; max_length may be 0 where positions are not learned, which has no `from_end`.
+  /// Throws `Error` for a size below 1; max_length may be 0 where positions are not learned.
   TokenEmbedding(const TokenEmbeddingConfig& config, Rng& rng);
 
   /// ids (T) → (T, hidden), or (T + B, hidden) with CLS. Throws `Error` for no sequence, an empty one, one longer than

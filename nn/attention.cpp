@@ -250,9 +250,7 @@ Tensor KernelAttention::attend(const Tensor& queries, const Tensor& keys, const 
   dropping.dropout = {feature_map.masks(of_queries), feature_map.masks(of_keys)};
   const DType dtype = queries.dtype();
   return kernel_attention(queries, all_keys, all_values, query_sequences, key_sequences, dropping,
-                          feature_map.stack(FeatureRole::query, dtype),
-                          feature_map.tells_keys_from_queries() ? feature_map.stack(FeatureRole::key, dtype)
-                                                                : std::vector<FeatureMapLayer>());
+                          feature_map.stack(FeatureRole::query, dtype), feature_map.key_stack(dtype));
 }
 
 Tensor KernelAttention::operator()(const Tensor& x, const Sequences& sequences, bool causal,

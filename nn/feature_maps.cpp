@@ -112,9 +112,10 @@ std::vector<FeatureMapLayer> FeatureMap::stack(FeatureRole role, DType dtype) co
   return stack;
 }
 
-bool FeatureMap::tells_keys_from_queries() const {
-  return std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
-         std::holds_alternative<HedgehogFeatureLayer>(layers.back());
+std::vector<FeatureMapLayer> FeatureMap::key_stack(DType dtype) const {
+  const bool tells_keys_from_queries = std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
+                                       std::holds_alternative<HedgehogFeatureLayer>(layers.back());
+  return tells_keys_from_queries ? stack(FeatureRole::key, dtype) : std::vector<FeatureMapLayer>();
 }
 
 std::vector<DropoutMask> FeatureMap::masks(const std::optional<Training>& training) const {
@@ -138,8 +139,9 @@ Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& tr
 }
 
 std::int64_t FeatureMap::features(std::int64_t head_dim) const {
-  const bool makes_pairs = tells_keys_from_queries();  // those maps and no others
-  return makes_pairs ? 2 * head_dim : head_dim;
+  const bool twice = std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
+                     std::holds_alternative<HedgehogFeatureLayer>(layers.back());
+  return twice ? 2 * head_dim : head_dim;
 }
 
 Tensor FeatureMap::orthogonality_penalty() const {

@@ -94,8 +94,8 @@ struct FeatureMap {
   /// The layers without their dropout, for `kernel_attention` to apply block by block, with `masks`: of x of `dtype`.
   std::vector<FeatureMapLayer> stack(FeatureRole role = FeatureRole::query, DType dtype = DType::float32) const;
 
-  /// Whether `stack` gives queries and keys different layers: "favor" and "hedgehog".
-  bool tells_keys_from_queries() const;
+  /// The layers of keys where they are not those of queries, for "favor" and "hedgehog"; else none.
+  std::vector<FeatureMapLayer> key_stack(DType dtype = DType::float32) const;
 
   /// What the call below drops of the input of each layer of `stack`; rates of 0 outside of training.
   std::vector<DropoutMask> masks(const std::optional<Training>& training) const;

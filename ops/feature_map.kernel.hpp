@@ -1,6 +1,6 @@
 // Kernels of the feature map layers beside their matrix products, once per instruction set: no include guard, see
 // kernels.isa.hpp. `u` is the pre-activation, `t` the gate's (null where there is no gate), y the features. Needs
-// activation.kernel.hpp.
+// activation.kernel.hpp and softmax.kernel.hpp.
 
 #define LINTEL_INLINE [[gnu::always_inline]] inline
 
@@ -57,25 +57,16 @@ LINTEL_INLINE T dot(const T* a, const T* b, std::int64_t count) {
                  __attribute__((always_inline)) { return lanes.load(a + i) * lanes.load(b + i); });
 }
 
-/// y = softmax(sign·u).
+/// y = [softmax(u), softmax(−u)].
 template <class T>
-void softmax_of_signed(const T* u, T sign, T* y, std::int64_t columns) {
-  vec<T> largest(-infinity<T>);
+void softmax_pair_row(const T* u, T* y, std::int64_t columns) {
   for_each_register<T>(
       columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-        largest = max(largest, lanes.only(sign * lanes.load(u + i), -infinity<T>));
+        const vec<T> x = lanes.load(u + i);
+        lanes.store(y + i, x);
+        lanes.store(y + columns + i, -x);
       });
-  const vec<T> shift(reduce_max(largest));
-  const T sum = sum_over<T>(
-      columns, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-        const vec<T> power = exp(sign * lanes.load(u + i) - shift);
-        lanes.store(y + i, power);
-        return power;
-      });
-  const vec<T> scale(T(1) / sum);
-  for_each_register<T>(
-      columns, [&](std::int64_t i, auto lanes)
-                   __attribute__((always_inline)) { lanes.store(y + i, lanes.load(y + i) * scale); });
+  softmax_forward<T>(y, y, 2, columns);
 }
 
 /// The result is du, in the place of u.
@@ -155,8 +146,7 @@ void feature_pair_rows(FeatureActivation f, const T* u, std::int64_t u_stride, T
                        std::int64_t rows, std::int64_t columns) {
   for (std::int64_t r = 0; r < rows; ++r, u += u_stride, y += y_stride) {
     if (f == FeatureActivation::softmax_pair) {
-      softmax_of_signed(u, T(1), y, columns);
-      softmax_of_signed(u, T(-1), y + columns, columns);
+      softmax_pair_row(u, y, columns);
     } else {
       favor_row(f == FeatureActivation::favor_query, u, y, columns);
     }

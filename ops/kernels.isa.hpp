@@ -22,7 +22,10 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 
 #include <lintel/ops/bfloat16.kernel.hpp>
 
+// And feature_map on these two.
 #include <lintel/ops/activation.kernel.hpp>
+#include <lintel/ops/softmax.kernel.hpp>
+
 #include <lintel/ops/attention_state.kernel.hpp>
 #include <lintel/ops/cross_entropy.kernel.hpp>
 #include <lintel/ops/dropout.kernel.hpp>
@@ -35,7 +38,6 @@ using vec = simd::vec<T, simd::LINTEL_ISA>;
 #include <lintel/ops/rms_norm.kernel.hpp>
 #include <lintel/ops/rows.kernel.hpp>
 #include <lintel/ops/short_convolution.kernel.hpp>
-#include <lintel/ops/softmax.kernel.hpp>
 #include <lintel/ops/softmax_attention.kernel.hpp>
 
 namespace lintel::kernels::LINTEL_ISA {

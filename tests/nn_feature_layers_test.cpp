@@ -352,14 +352,13 @@ TEST_CASE("attention applies every map itself: to queries and keys as the map do
     randomise(map, rng);
     const auto input = [&] { return normal({73, heads, 8}, 0, 1, rng, DType::float64); };
     const Tensor q = input(), k = input(), v = input();
-    std::vector<FeatureMapLayer> key_map;
-    if (map.tells_keys_from_queries()) key_map = map.stack(nn::FeatureRole::key, DType::float64);
     const KernelAttentionOptions options{.normaliser =
                                              kind == "identity" ? KernelNormaliser::sqrt_n : KernelNormaliser::sum};
     Tape tape;
     for (const Tensor& x : {q, k, v}) tape.watch(x);
-    const Tensor found = kernel_attention(q, k, v, sequences, sequences, options,
-                                          map.stack(nn::FeatureRole::query, DType::float64), key_map);
+    const Tensor found =
+        kernel_attention(q, k, v, sequences, sequences, options, map.stack(nn::FeatureRole::query, DType::float64),
+                         map.key_stack(DType::float64));
     REQUIRE(tape.records().back().op == "kernel_attention");
     // Of favor and hedgehog there are twice as many features as numbers in q.
     for (const SavedTensor& saved : tape.records().back().saved) CHECK(saved.tensor.size() <= q.size());

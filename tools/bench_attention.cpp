@@ -64,9 +64,7 @@ class Attention {
     const bool either_sign = command_.feature_map == "identity";
     const KernelAttentionOptions options{.causal = command_.causal,
                                          .normaliser = either_sign ? KernelNormaliser::sqrt_n : KernelNormaliser::sum};
-    std::vector<FeatureMapLayer> key_map;
-    if (map_->tells_keys_from_queries()) key_map = map_->stack(nn::FeatureRole::key);
-    return kernel_attention(q_, k_, v_, sequences_, sequences_, options, map_->stack(), key_map);
+    return kernel_attention(q_, k_, v_, sequences_, sequences_, options, map_->stack(), map_->key_stack());
   }
 
   AttentionCommand command_;
