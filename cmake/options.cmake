@@ -11,6 +11,9 @@ if(PROJECT_IS_TOP_LEVEL)
   endif()
 endif()
 
+# There are no modules here: looking for some would cost every file a run of clang-scan-deps, which not every clang has.
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+
 # Gives `target` the language, warnings and floating-point rules of this repository, for its own sources only.
 function(lintel_compile_options target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF COMPILE_WARNING_AS_ERROR OFF)
