@@ -152,10 +152,11 @@ TEST_CASE("a bfloat16 product has the same bits with 1, 2 and 7 threads") {
   struct Shape {
     std::int64_t m, n, k;
   };
-  for (const auto& [m, n, k] : {Shape{500, 500, 300}, Shape{40, 3000, 100}, Shape{40, 50, 9000}}) {
+  for (const Shape& shape : {Shape{500, 500, 300}, Shape{40, 3000, 100}, Shape{40, 50, 9000}}) {
+    const std::int64_t m = shape.m, n = shape.n, k = shape.k;
     const std::vector<float> a = normal_numbers(m * k, 1), b = normal_numbers(k * n, 2);
     for (const bool transpose_a : {false, true}) {
-      everywhere([&, m = m, n = n, k = k] {
+      everywhere([&] {
         const auto product = [&](int thread_count) {
           const WithThreads with(thread_count);
           const MatmulPrecision precision(DType::bfloat16);
@@ -228,7 +229,7 @@ TEST_CASE("the precision of products holds for the thread that asks and the task
     CHECK(everyone_has(DType::float32));
   }
   CHECK(everyone_has(DType::float32));
-  CHECK_THROWS_WITH_AS(MatmulPrecision(DType::float64), "matmul_precision: is float32 or bfloat16, got float64", Error);
+  CHECK_THROWS_WITH_AS(MatmulPrecision{DType::float64}, "matmul_precision: is float32 or bfloat16, got float64", Error);
 }
 
 TEST_CASE("a unit that is not there is an error that lists those that are") {
