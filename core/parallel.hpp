@@ -58,12 +58,17 @@ void parallel_for(std::int64_t tasks, double cost_per_task, Task&& task) {
   detail::run_parallel(tasks, cost_per_task, call, &context);
 }
 
+/// What one of so many tasks has to do of `total`, on average: the cost of a task where some are smaller than others.
+inline double share_of_task(double total, std::int64_t tasks) {
+  return total / static_cast<double>(tasks > 1 ? tasks : 1);
+}
+
 /// Cuts [0, count) into blocks of `block` elements (the last may be shorter) and calls `body(begin, end)` for each,
 /// in parallel. `cost_per_element` is a rough count of elementary operations per element.
 template <class Body>
 void parallel_blocks(std::int64_t count, std::int64_t block, double cost_per_element, Body&& body) {
   const std::int64_t tasks = (count + block - 1) / block;
-  parallel_for(tasks, cost_per_element * static_cast<double>(block), [&](std::int64_t index) {
+  parallel_for(tasks, share_of_task(cost_per_element * static_cast<double>(count), tasks), [&](std::int64_t index) {
     const std::int64_t begin = index * block;
     body(begin, begin + block < count ? begin + block : count);
   });

@@ -56,7 +56,7 @@ void for_each_head(const char* op, const Tensor& phi_q, const Tensor& phi_k, con
   const T *queries = phi_q.data<T>(), *keys = phi_k.data<T>(), *values = v.data<T>();
   T *output = write<T>(o, op), *matrices = write<T>(sums.matrix, op), *vectors = write<T>(sums.vector, op);
   clear_outside(sequences, output, sizes.heads * sizes.head_dim);
-  const double rows = static_cast<double>(sequences.rows()) / std::max(1.0, static_cast<double>(sequences.count()));
+  const double rows = share_of_task(static_cast<double>(sequences.rows()), sequences.count());
   const double cost = rows * static_cast<double>(sizes.features * sizes.head_dim) / 4;
   parallel_for(sequences.count() * sizes.heads, cost, [&](std::int64_t task) {
     const std::int64_t stream = task / sizes.heads, head = task % sizes.heads, row = sequences.begin(stream);

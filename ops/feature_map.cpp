@@ -88,7 +88,7 @@ void forward(const char* op, const FeatureMapLayer& layer, const Tensor& x, cons
   const std::vector<HeadMap<T>> maps = head_maps<T>({layer}, {s}, s.heads, false);
   const T* input = x.data<T>();
   T* output = write<T>(y, op);
-  parallel_for(blocks * s.heads, s.cost() * block, [&](std::int64_t task) {
+  parallel_for(blocks * s.heads, share_of_task(s.cost() * static_cast<double>(rows), blocks), [&](std::int64_t task) {
     const std::int64_t head = task % s.heads, row = task / s.heads * block, count = std::min(block, rows - row);
     const LayerTrace<T> trace(s, count);
     maps[static_cast<std::size_t>(head)].layers()[0].forward(
@@ -116,7 +116,8 @@ Tensor backward(const char* op, const FeatureMapLayer& layer, const Tensor& x, c
   T* dinput = dx.defined() ? write<T>(dx, op) : nullptr;
   const Tensor sums = zeros({stretches, count}, dtype_of<T>());
   T* first_sum = write<T>(sums, op);
-  parallel_for(stretches * s.heads, 3 * s.cost() * static_cast<double>(stretch), [&](std::int64_t task) {
+  const double cost = share_of_task(3 * s.cost() * static_cast<double>(rows), stretches);
+  parallel_for(stretches * s.heads, cost, [&](std::int64_t task) {
     const std::int64_t head = task % s.heads, begin = task / s.heads * stretch, end = std::min(rows, begin + stretch);
     const HeadLayer<T>& own = maps[static_cast<std::size_t>(head)].layers()[0];
     const HeadParameters<T> d = head_gradients<T>(layer, head, first_sum + task / s.heads * count);

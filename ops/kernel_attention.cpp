@@ -23,7 +23,7 @@ using RowBlock = SequencePieces::RowBlock;
 
 /// On average.
 double rows_of_group(const PieceGroups& groups, const SequencePieces& pieces) {
-  return static_cast<double>(pieces.rows()) / static_cast<double>(std::max<std::int64_t>(1, groups.count()));
+  return share_of_task(static_cast<double>(pieces.rows()), groups.count());
 }
 
 /// Calls `body(head, group, blocks)` with the blocks of at most `most_rows` rows of each group, in parallel over heads

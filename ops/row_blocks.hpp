@@ -72,7 +72,7 @@ Tensor sum_of_row_blocks(const char* op, std::int64_t rows, std::int64_t length,
   const std::int64_t blocks = std::max<std::int64_t>(1, (rows + block - 1) / block);
   const Tensor partial_sums = empty({blocks, length}, dtype_of<T>());
   T* sums = write<T>(partial_sums, op);
-  parallel_for(blocks, cost * static_cast<double>(block), [&](std::int64_t index) {
+  parallel_for(blocks, share_of_task(cost * static_cast<double>(rows), blocks), [&](std::int64_t index) {
     std::fill(sums + index * length, sums + (index + 1) * length, T(0));
     body(index * block, std::min(rows, (index + 1) * block), sums + index * length);
   });

@@ -103,9 +103,8 @@ void sum_segments(const T* rows, std::int64_t width, const std::vector<Segment>&
   const std::int64_t column_blocks = (width + column_block - 1) / column_block;
   std::int64_t row_count = 0;
   for (const Segment& segment : segments) row_count += segment.end - segment.begin;
-  const double cost =
-      static_cast<double>(row_count * width) / static_cast<double>(std::max<std::int64_t>(1, count * column_blocks));
-  parallel_for(count * column_blocks, cost, [&](std::int64_t task) {
+  const std::int64_t tasks = count * column_blocks;
+  parallel_for(tasks, share_of_task(static_cast<double>(row_count * width), tasks), [&](std::int64_t task) {
     const std::int64_t first = task % column_blocks * column_block, index = task / column_blocks;
     const std::int64_t columns = std::min(column_block, width - first);
     const Segment& segment = pieces[static_cast<std::size_t>(index)];

@@ -33,7 +33,7 @@ struct Call {
 
   /// Operations of `rows` queries of one head, for sequences of average length.
   double cost(double rows) const {
-    const double keys_each = static_cast<double>(sizes.key_rows) / std::max(1.0, static_cast<double>(keys.count()));
+    const double keys_each = share_of_task(static_cast<double>(sizes.key_rows), keys.count());
     return rows * keys_each * static_cast<double>(sizes.features + sizes.head_dim + 20) / 8;
   }
 };
@@ -136,7 +136,9 @@ void forward(const Call& call, const Inputs<T>& inputs, T* o, T* maximum, T* sum
   const AttentionSizes& sizes = call.sizes;
   clear_outside(call.queries, o, sizes.heads * sizes.head_dim);
   const std::vector<Place> places = places_of(call);
-  parallel_for(static_cast<std::int64_t>(places.size()), call.cost(query_stretch), [&](std::int64_t task) {
+  const auto tasks = static_cast<std::int64_t>(places.size());
+  const double cost = share_of_task(call.cost(static_cast<double>(sizes.query_rows * sizes.heads)), tasks);
+  parallel_for(tasks, cost, [&](std::int64_t task) {
     const auto [sequence, head, begin] = places[static_cast<std::size_t>(task)];
     const Head<T> h(call, inputs, sequence, head);
     forward_stretch(h, begin, sizes.head_of(o, call.queries.begin(sequence), head, sizes.head_dim),
@@ -208,7 +210,7 @@ void backward(const Call& call, const Inputs<T>& inputs, const Cotangents<T>& al
   if (all.dq) clear_outside(call.queries, all.dq, sizes.heads * sizes.features);
   if (all.dk) clear_outside(call.keys, all.dk, sizes.heads * sizes.features);
   if (all.dv) clear_outside(call.keys, all.dv, sizes.heads * sizes.head_dim);
-  const double rows = static_cast<double>(sizes.query_rows) / std::max(1.0, static_cast<double>(call.queries.count()));
+  const double rows = share_of_task(static_cast<double>(sizes.query_rows), call.queries.count());
   parallel_for(call.queries.count() * sizes.heads, 2 * call.cost(rows), [&](std::int64_t task) {
     const std::int64_t sequence = task / sizes.heads, head = task % sizes.heads;
     const std::int64_t query = call.queries.begin(sequence), key = call.keys.begin(sequence);

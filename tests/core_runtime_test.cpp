@@ -114,6 +114,15 @@ TEST_CASE("a loop that is not worth it stays on one thread") {
   CHECK(threads_used_last() == 1);
 }
 
+TEST_CASE("a short last block counts for what it is where threads are weighed against work") {
+  const WithThreads seven(7);
+  const auto nothing = [](std::int64_t, std::int64_t) {};
+  parallel_blocks(256 + 1, 256, 400, nothing);
+  CHECK(threads_used_last() == 1);
+  parallel_blocks(8 * 256, 256, 400, nothing);
+  CHECK(threads_used_last() > 1);
+}
+
 TEST_CASE("a nested loop runs serially inside its task") {
   const WithThreads two(2);
   std::atomic<int> total = 0;

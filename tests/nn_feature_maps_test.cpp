@@ -1,11 +1,13 @@
 // The trained feature maps.
 #include <doctest/doctest.h>
 
+#include <lintel/core/parallel.hpp>
 #include <lintel/nn/feature_maps.hpp>
 #include <lintel/nn/safetensors.hpp>
 
 #include "file_helpers.hpp"
 #include "module_helpers.hpp"
+#include "with_settings.hpp"
 
 using namespace lintel;
 using namespace lintel_test;
@@ -90,6 +92,16 @@ TEST_CASE("gradients of every feature map are right, for packed and padded input
       gradcheck_module(map, x, [](const nn::FeatureMap& m, const Tensor& input) { return m(input); });
     }
   }
+}
+
+TEST_CASE("the features of one token wake no thread, those of a text do") {
+  const WithThreads two(2);
+  Rng rng(1);
+  const nn::FeatureMap map(4, 64, rng, {.kind = "glu"});
+  map(normal({1, 4, 64}, 0, 1, rng));
+  CHECK(threads_used_last() == 1);
+  map(normal({4000, 4, 64}, 0, 1, rng));
+  CHECK(threads_used_last() == 2);
 }
 
 TEST_CASE("dropout falls on the input of every layer, with masks of their own") {
