@@ -112,12 +112,15 @@ int run_step(const StepCommand& command) {
   std::vector<double> milliseconds, peaks, losses;
   const std::int64_t steps_between_peaks = (command.steps + most_peaks - 1) / most_peaks;
   for (std::int64_t step = 0; step < command.warm_up + command.steps; ++step) {
-    const double seconds = seconds_of([&] { losses.push_back(model.step(step == 0 ? &times : nullptr)); });
+    const bool counts = step == 0 && !shape.forward_only;
+    const double seconds = seconds_of([&] { losses.push_back(model.step(counts ? &times : nullptr)); });
     if (step < command.warm_up) continue;
     milliseconds.push_back(1e3 * seconds);
     if ((step - command.warm_up) % steps_between_peaks != 0) continue;
     peaks.push_back(shape.dtype == "bfloat16" ? multiply_add_gflops<bfloat16>() : multiply_add_gflops<float>());
   }
+  const std::int64_t peak_bytes = train::peak_resident_bytes();
+  if (shape.forward_only) model.step(&times);  // counting records, and what is recorded must not count as memory
   const Flops flops = flops_of(times, shape.forward_only);
   const double ms = median(milliseconds);
   Json json{{"attention", shape.attention},
@@ -137,7 +140,7 @@ int run_step(const StepCommand& command) {
             {"ms_min", rounded(*std::min_element(milliseconds.begin(), milliseconds.end()), 3)},
             {"tokens_per_s", rounded(static_cast<double>(shape.batch * shape.length) / ms * 1e3, 0)},
             {"parameters", model.parameters},
-            {"peak_rss_mib", train::peak_resident_bytes() >> 20},
+            {"peak_rss_mib", peak_bytes >> 20},
             {"loss", losses.back()},
             {"losses", losses}};
   add_shares(json, flops, ms, median(peaks));
