@@ -139,9 +139,7 @@ Tensor FeatureMap::operator()(const Tensor& x, const std::optional<Training>& tr
 }
 
 std::int64_t FeatureMap::features(std::int64_t head_dim) const {
-  const bool twice = std::holds_alternative<FavorFeatureLayer>(layers.back()) ||
-                     std::holds_alternative<HedgehogFeatureLayer>(layers.back());
-  return twice ? 2 * head_dim : head_dim;
+  return makes_pairs(stack().back().activation) ? 2 * head_dim : head_dim;
 }
 
 Tensor FeatureMap::orthogonality_penalty() const {
