@@ -413,6 +413,9 @@ class Bench(CommandTest):
                                 *options)
             self.assertGreater(found["gflops_median"], 0)
             self.assertGreater(found["share_of_peak"], 0)
+        found = self.result("bench", "matmul", "--m", 64, "--n", 64, "--k", 64, "--batch", 2, "--repetitions", 1, "--threads", 1)
+        operations = found["gflops_median"] * 1e6 * found["ms_median"]
+        self.assertAlmostEqual(operations / (2 * 2 * 64**3), 1, delta=0.05)  # the rate has one digit
         self.assertIn("at least 1 each wanted", self.error_of("bench", "matmul", "--m", 0))
 
     def test_a_step_counts_each_product_once(self):

@@ -84,7 +84,7 @@ int run_matmul(const MatmulCommand& c) {
               {"threads", threads()},
               {"isa", isa_name(active_isa())},
               {"bfloat16_unit", bfloat16_unit_name(active_bfloat16_unit())},
-              {"ms_median", rounded(1e-6 * operations / median(speeds), 4)},
+              {"ms_median", rounded(1e-6 * operations / median(speeds), 6)},
               {"peak_rss_mib", train::peak_resident_bytes() >> 20},
               {"gflops_median", rounded(median(speeds), 1)},
               {"gflops_max", rounded(*std::max_element(speeds.begin(), speeds.end()), 1)},
